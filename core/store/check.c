@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Is this Redis one that jobs can be trusted to? Version, eviction policy and persistence from INFO, then schema and
+ * artifact store by check.lua. Asked once by each process before it serves or works.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "store_internal.h"
+
+enum { SCHEMA = 1, LEAST_MAJOR = 6, LEAST_MINOR = 2 };
+
+struct check {
+    struct p3d_op *op; /* the step that follows INFO */
+    struct p3d_error *err;
+};
+
+/* The value of "name:" at the start of a line of INFO; empty when absent. */
+static struct p3d_str info(struct p3d_str text, const char *name)
+{
+    char line[64];
+    size_t n = (size_t)snprintf(line, sizeof line, "\n%s:", name);
+    const char *at = text.n ? memmem(text.p, text.n, line, n) : NULL;
+    if (!at)
+        return (struct p3d_str){0};
+    at += n;
+    size_t rest = text.n - (size_t)(at - text.p);
+    const char *end = memchr(at, '\r', rest);
+    return (struct p3d_str){at, end ? (size_t)(end - at) : rest};
+}
+
+static int judge(struct p3d_str text, struct p3d_error *err)
+{
+    struct p3d_str version = info(text, "redis_version"), policy = info(text, "maxmemory_policy");
+    char v[32];
+    int major = 0, minor = 0;
+    (void)p3d_format(v, sizeof v, "%.*s", (int)version.n, version.n ? version.p : "");
+    if (sscanf(v, "%d.%d", &major, &minor) != 2 ||
+        major < LEAST_MAJOR || (major == LEAST_MAJOR && minor < LEAST_MINOR))
+        return p3d_fail(err, P3D_E_CONFIG, "Redis %s is too old: 6.2 or newer is needed", v);
+    if (!p3d_str_eq_z(policy, "noeviction"))
+        return p3d_fail(err, P3D_E_CONFIG,
+                        "Redis has maxmemory-policy %.*s and may throw jobs away: set it to noeviction",
+                        (int)policy.n, policy.n ? policy.p : "");
+    return 0;
+}
+
+static int decode_check(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
+{
+    (void)op;
+    (void)r;
+    (void)a;
+    return 0;
+}
+
+/* The reason of a refusal is the script's second element. */
+static void on_check(void *priv, int err, const redisReply *r)
+{
+    struct check *c = priv;
+    struct p3d_op *op = c->op;
+    struct p3d_str why = {0};
+    struct p3d_answer a = {0};
+    if (err == P3D_E_CONFIG && r && p3d_reply_str(r, 1, &why))
+        (void)p3d_fail(c->err, P3D_E_CONFIG, "%.*s", (int)why.n, why.p);
+    free(c);
+    op->cb(op->priv, err, err == P3D_E_STORE_DOWN || err == P3D_E_CORRUPT ? NULL : &a);
+    free(op);
+}
+
+static void on_info(void *priv, int err, const redisReply *r)
+{
+    struct check *c = priv;
+    if (err == 0)
+        err = r->type == REDIS_REPLY_STRING ? judge((struct p3d_str){r->str, (size_t)r->len}, c->err) : P3D_E_CORRUPT;
+    if (err == 0) {
+        struct p3d_str key = P3D_STR(P3D_KEY_DIRECTORY);
+        struct p3d_str args[] = {p3d_str_z(c->op->text[0]), p3d_str_z(c->op->text[1])};
+        err = p3d_conn_script(c->op->s->conn, P3D_SCRIPT_check, &key, 1, args, 2, on_check, c);
+        if (err == 0)
+            return;
+    }
+    on_check(c, err, NULL);
+}
+
+int p3d_store_check(struct p3d_store *s, const char *artifact_id, struct p3d_error *ret_err, p3d_store_cb *cb, void *priv)
+{
+    struct check *c = p3d_alloc(sizeof *c);
+    c->op = p3d_op_new(s, cb, priv, decode_check);
+    c->err = ret_err;
+    (void)p3d_format(c->op->text[0], sizeof c->op->text[0], "%d", SCHEMA);
+    (void)p3d_format(c->op->text[1], sizeof c->op->text[1], "%s", artifact_id);
+    struct p3d_str info_args[] = {P3D_STR("INFO")};
+    int err = p3d_conn_call(s->conn, info_args, 1, 0, on_info, c);
+    if (err) {
+        free(c->op);
+        free(c);
+    }
+    return err;
+}

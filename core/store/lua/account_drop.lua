@@ -1,0 +1,10 @@
+-- SPDX-License-Identifier: MIT
+-- An account is deleted: from here on its tokens are refused, its queued jobs never start, its leases are refused.
+-- The reaper empties it in bounded rounds (tombs). Idempotent.
+-- KEYS[1] -> work prefix
+-- ARGV[1] -> user id
+-- Output: ok
+call('DEL', P .. 'u:' .. ARGV[1])
+call('HSET', P .. 'u:' .. ARGV[1], 'status', 'deleted', 'ver', '999999999')
+call('SADD', P .. 'tombs', ARGV[1])
+return {'ok'}

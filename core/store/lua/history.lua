@@ -1,0 +1,77 @@
+-- SPDX-License-Identifier: MIT
+-- A page of history, newest first. Cost: O(log) per (state, kind) range that is not empty, plus the page.
+-- KEYS[1] -> work prefix
+-- ARGV[1..4] -> access  [5] -> limit  [6] -> offset  [7] -> bits of the states (0 = all)  [8] -> feature or ''
+-- ARGV[9] -> model or ''  [10] -> from ms  [11] -> to ms (0 = open)  [12] -> cursor "<ms>:<ULID>" or ''  [13] -> user or ''
+-- Output: ok, caller, admin, total, cursor ('' = no more), then per job: ULID, record, queue position | refusal | FORBIDDEN
+local owner, admin = access()
+if not owner then return {admin} end
+local scope = P .. 'i'
+if not admin then
+  if ARGV[13] ~= '' and ARGV[13] ~= owner then return {'FORBIDDEN', owner, '0'} end
+  scope = P .. 'i:' .. owner
+elseif ARGV[13] ~= '' then
+  scope = P .. 'i:' .. ARGV[13]
+end
+local limit, offset, states = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local from = math.max(tonumber(ARGV[10]) - EPOCH, 0)
+local to = tonumber(ARGV[11]) > 0 and math.max(math.min(tonumber(ARGV[11]) - EPOCH, SPAN - 1), 0) or SPAN - 1
+local ranges, total, names = {}, 0, {}
+local all = call('HGETALL', P .. 'kinds')
+for i = 1, #all, 2 do
+  local feature, model = string.match(all[i], '^([^#][^/]*)/(.+)$')
+  if feature and (ARGV[8] == '' or feature == ARGV[8]) and (ARGV[9] == '' or model == ARGV[9]) then
+    names[tonumber(all[i + 1])] = all[i]
+    for state = 0, 4 do
+      local base = (state * 512 + tonumber(all[i + 1])) * SPAN
+      if states == 0 or bit.band(states, 2 ^ state) ~= 0 then
+        local c = call('ZCOUNT', scope, num(base + from), num(base + to))
+        if c > 0 then ranges[#ranges + 1] = base end
+        total = total + c
+      end
+    end
+  end
+end
+local top, before = to, nil -- newest ms (since EPOCH) that may appear; ULIDs of that ms must be below `before`
+if ARGV[12] ~= '' then
+  local ms, ulid = string.match(ARGV[12], '^(%d+):(%w+)$')
+  top, before = math.min(tonumber(ms) - EPOCH, to), ulid
+elseif offset > 500 then -- jump: the newest ms with at least `offset` jobs above it, by bisection
+  local lo, hi = from, to
+  local function above(ms)
+    local c = 0
+    for _, base in ipairs(ranges) do c = c + call('ZCOUNT', scope, '(' .. num(base + ms), num(base + to)) end
+    return c
+  end
+  while lo < hi do
+    local mid = math.floor((lo + hi) / 2)
+    if above(mid) > offset then lo = mid + 1 else hi = mid end
+  end
+  top, offset = lo, offset - above(lo)
+end
+local found = {}
+for _, base in ipairs(ranges) do
+  local skip = 0
+  if before then skip = call('ZCOUNT', scope, num(base + top), num(base + top)) end
+  local rows = call('ZREVRANGEBYSCORE', scope, num(base + top), num(base + from), 'WITHSCORES', 'LIMIT', 0,
+    num(offset + limit + 1 + skip))
+  for i = 1, #rows, 2 do
+    local ms = tonumber(rows[i + 1]) - base
+    if not (before and ms == top and rows[i] >= before) then found[#found + 1] = {ms, rows[i]} end
+  end
+end
+table.sort(found, function(a, b) return a[1] > b[1] or (a[1] == b[1] and a[2] > b[2]) end)
+local out, last = {'ok', owner, admin_flag(admin), total, ''}, nil
+for i = offset + 1, math.min(offset + limit, #found) do
+  local ulid = found[i][2]
+  local j = job_load(ulid)
+  if j then
+    local rank = j.state == QUEUED and call('ZRANK', P .. 'q:' .. names[j.kind] .. ':' .. j.owner, ulid)
+    out[#out + 1] = ulid
+    out[#out + 1] = job_answer(ulid, j)
+    out[#out + 1] = rank and rank + 1 or 0
+  end
+  last = found[i]
+end
+if last and #found > offset + limit then out[5] = num(last[1] + EPOCH) .. ':' .. last[2] end
+return out

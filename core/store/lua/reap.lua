@@ -1,0 +1,78 @@
+-- SPDX-License-Identifier: MIT
+-- One bounded round of housekeeping; any process may call it once a second, one gets through.
+-- KEYS[1] -> work prefix
+-- ARGV[1] -> lease ms
+-- Output: ok, items done (64 = more may wait)
+-- States: processing -> queued (worker lost) | failed (the third loss) | cancelled (owner deleted); queued -> cancelled
+-- (owner deleted). After a gap in the rounds (Redis was away) leases get one lease time of grace.
+lift()
+if not call('SET', P .. 'reap', '1', 'NX', 'PX', 900) then return {'ok', 0} end
+local state = call('HMGET', P .. 'reaper', 'last', 'grace')
+local grace = tonumber(state[2] or 0)
+if NOW - tonumber(state[1] or 0) > 5000 then grace = NOW + tonumber(ARGV[1]) end
+call('HSET', P .. 'reaper', 'last', num(NOW), 'grace', num(grace))
+local done = 0
+
+local function lost(ulid, j)
+  local kind = kind_name(j.kind)
+  if owner_gone(j.owner) then return finish(ulid, j, CANCELLED) end
+  if j.confirmed == 1 then
+    j.losses = j.losses + 1
+    charge_measured(kind, j)
+  else -- nothing shows that it ever began: free of charge
+    j.attempt = j.attempt - 1
+    charge(kind, j.owner, -j.cost)
+  end
+  if j.losses >= MAX_LOSSES then
+    finish(ulid, j, FAILED, '{"error":{"code":"WORKER_LOST","message":"The worker was lost ' .. MAX_LOSSES .. ' times while it ran this job"}}')
+    wake(kind)
+  else
+    j.state, j.progress = QUEUED, 0
+    job_save(ulid, j, '')
+    index(ulid, j)
+    enqueue(ulid, j, kind)
+  end
+end
+if NOW >= grace then
+  for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', num(NOW), 'LIMIT', 0, 64)) do
+    call('ZREM', P .. 'leases', ulid)
+    local j = job_load(ulid)
+    if j and j.state == PROCESSING then lost(ulid, j) end
+    done = done + 1
+  end
+end
+for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', num(NOW), 'LIMIT', 0, 64 - done)) do
+  call('ZREM', P .. 'scheduled', ulid)
+  local j = job_load(ulid)
+  if j and j.state == QUEUED then enqueue(ulid, j, kind_name(j.kind)) end
+  done = done + 1
+end
+local owner = call('SRANDMEMBER', P .. 'tombs')
+if owner and done < 64 then
+  local before = done
+  local last = num(512 * SPAN - 1)
+  for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'i:' .. owner, 0, last, 'LIMIT', 0, 64 - done)) do
+    local j = job_load(ulid)
+    if j and j.state == QUEUED then
+      local kind = kind_name(j.kind)
+      call('ZREM', P .. 'q:' .. kind .. ':' .. owner, ulid)
+      call('ZREM', P .. 'ready:' .. kind, owner)
+      call('HDEL', P .. 'vt:' .. kind, owner)
+      call('ZREM', P .. 'scheduled', ulid)
+      finish(ulid, j, CANCELLED)
+    else
+      call('ZREM', P .. 'i:' .. owner, ulid)
+    end
+    done = done + 1
+  end
+  for _, sha in ipairs(call('ZRANGE', P .. 'tokens:' .. owner, 0, 63)) do
+    call('DEL', P .. 'token:' .. sha)
+    call('ZREM', P .. 'tokens:' .. owner, sha)
+    done = done + 1
+  end
+  if done == before then
+    call('DEL', P .. 'logins:' .. owner)
+    call('SREM', P .. 'tombs', owner)
+  end
+end
+return {'ok', math.min(done, 64)}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where results live: <root>/<job>/<attempt>/<name>, attempt = "<fence>-<nonce>". A name is visible only when its
+ * bytes and its directory are on disk. Names are [A-Za-z0-9._-], no leading dot, at most 200 bytes: never a path.
+ * Everything is opened beneath a directory descriptor with O_NOFOLLOW. All calls block: helper or pool threads only,
+ * except at start.
+ */
+#pragma once
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "p3d/crypto.h"
+#include "p3d/err.h"
+#include "p3d/id.h"
+
+struct p3d_artifacts;
+
+struct p3d_artifact {
+    char name[201];
+    char role[33];              /* "mesh", "thumbnail", "file" */
+    const char *content_type;   /* by extension; static */
+    int64_t size_bytes;
+    char sha256[P3D_SHA256_HEX];
+};
+#define P3D_ATTEMPT_SIZE 64 /* "<fence>-<nonce>" with its terminator */
+
+/* Makes root (0700) and <root>/.store-id when absent. ret_id: the store's id, 32 hex, lives as long as the handle.
+ * Errors: P3D_E_IO with what and where. */
+P3D_MUST int p3d_artifacts_open(const char *root, struct p3d_artifacts **ret, struct p3d_error *err);
+const char *p3d_artifacts_id(const struct p3d_artifacts *a);
+void p3d_artifacts_close(struct p3d_artifacts *a);
+/* Can a file be made here now? For /ready. Errors: P3D_E_IO. */
+P3D_MUST int p3d_artifacts_check(struct p3d_artifacts *a, struct p3d_error *err);
+
+/* Copy one regular file (path beneath dirfd, no links anywhere on the way) in, hashing on the way: temporary name,
+ * fsync, rename, fsync of the directories. ret->name is the last part of path, made safe; ret->role from `role`.
+ * *abandon (may be NULL) turning true ends it early with P3D_E_STALE.
+ * Errors: P3D_E_BAD_REQUEST not a regular file below dirfd, or larger than max_bytes; P3D_E_IO disk; P3D_E_STALE. */
+P3D_MUST int p3d_artifact_publish(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt, int dirfd,
+                                  const char *path, const char *role, int64_t max_bytes, const atomic_bool *abandon,
+                                  struct p3d_artifact *ret, struct p3d_error *err);
+/* Open for reading. ret_fd: owned, CLOEXEC. Errors: P3D_E_RESULT_NOT_FOUND; P3D_E_IO. */
+P3D_MUST int p3d_artifact_open(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt,
+                               const char *name, int *ret_fd, int64_t *ret_size, int64_t *ret_mtime_s);
+/* Remove one attempt's files, or all of the job's when attempt is NULL. Absent is fine. Errors: P3D_E_IO. */
+P3D_MUST int p3d_artifact_remove(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt);
+/* By extension: ".glb" -> model/gltf-binary; unknown -> application/octet-stream. Static. */
+const char *p3d_content_type(const char *name);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * JSON on jansson: strict reading (depth, duplicate keys, UTF-8), small writing helpers.
+ */
+#pragma once
+#include <jansson.h>
+
+#include "p3d/err.h"
+#include "p3d/str.h"
+
+#define P3D_JSON_DEPTH 64
+
+/* Parse one JSON text: UTF-8, no NUL, no duplicate keys, nothing behind it, at most P3D_JSON_DEPTH levels (checked
+ * before the parser runs, so its stack use is bounded). ret: new reference.
+ * Errors: P3D_E_VALIDATION with the position in err->detail ("Invalid JSON at line 1 column 5: …"). */
+P3D_MUST int p3d_json_parse(struct p3d_str text, json_t **ret, struct p3d_error *err);
+/* The same, and it must be an object. */
+P3D_MUST int p3d_json_parse_object(struct p3d_str text, json_t **ret, struct p3d_error *err);
+
+/* Compact text of a value. Returns an owned, terminated string; *ret_n its length (may be NULL). */
+char *p3d_json_dump(const json_t *value, size_t *ret_n);
+
+json_t *p3d_json_str(struct p3d_str s);             /* new string; NUL and bytes that are no UTF-8 become U+FFFD */
+json_t *p3d_json_time(int64_t wall_ms);             /* naive form; JSON null when 0 */
+struct p3d_str p3d_json_get_str(const json_t *object, const char *key); /* empty when absent or no string */
+
+/* Collects the faults of one request body for the 422 answer. */
+struct p3d_faults {
+    json_t *list; /* array of {"loc":[…],"msg","type"}, or NULL while there are none; at most 64 kept */
+};
+void p3d_faults_done(struct p3d_faults *f);
+/* loc: "body", then path parts until NULL. type: "missing", "string_type", "extra_forbidden", … */
+void p3d_faults_add(struct p3d_faults *f, const char *type, const char *msg, const char *loc0, ...)
+    __attribute__((sentinel));

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The state of everything, in Redis, as typed calls. Every call is one script (one round trip) and asynchronous: it
+ * returns 0 and answers exactly once through `cb` on the loop, or returns an error and never calls back
+ * (P3D_E_STORE_DOWN not connected, P3D_E_BUSY too many in flight). Arguments are copied before the call returns.
+ * Calls for a client take its p3d_access: whether the credential may do this is decided inside the same script.
+ * No key name and no hiredis type leaves core/store.
+ *
+ * Errors of every client call: P3D_E_TOKEN_INVALID, _TOKEN_EXPIRED, _USER_DISABLED, _ADMIN_REQUIRED, _SCOPE_MISSING;
+ * P3D_E_STORE_DOWN (connection lost or no answer in time: the change may or may not have been made), P3D_E_CORRUPT.
+ */
+#pragma once
+#include "p3d/clock.h"
+#include "p3d/crypto.h"
+#include "p3d/err.h"
+#include "p3d/id.h"
+#include "p3d/job.h"
+#include "p3d/str.h"
+
+struct p3d_config;
+struct p3d_loop;
+struct p3d_store;
+
+enum p3d_scope {
+    P3D_SCOPE_JOBS_READ = 1,
+    P3D_SCOPE_JOBS_WRITE = 2,
+    P3D_SCOPE_FILES_READ = 4,
+    P3D_SCOPE_FILES_WRITE = 8,
+    P3D_SCOPE_ACCOUNT = 16,
+    P3D_SCOPE_ADMIN = 32,
+    P3D_SCOPE_ALL = 63,
+};
+
+enum p3d_access_kind {
+    P3D_ACCESS_OPEN,   /* simple mode: everybody may do everything, jobs get no owner */
+    P3D_ACCESS_TOKEN,  /* token_hash decides */
+    P3D_ACCESS_SYSTEM, /* the operator on the command line: an admin without an account */
+};
+
+/* Who asks, and what the route needs. */
+struct p3d_access {
+    enum p3d_access_kind kind;
+    char token_hash[P3D_SHA256_HEX]; /* hex SHA-256 of the whole token text */
+    enum p3d_scope scope;            /* needed; 0 = any valid token */
+    bool admin;                      /* role admin is needed */
+};
+
+struct p3d_user {
+    struct p3d_owner_id id;
+    int64_t number; /* the integer id */
+    char username[65], email[256];
+    bool admin, active;
+    int64_t created_ms;
+    char password_hash[P3D_PASSWORD_HASH_SIZE]; /* only from p3d_store_login_find */
+};
+
+/* What a call answers; the pointers live until cb returns. */
+struct p3d_answer {
+    struct p3d_owner_id caller; /* who the credential belongs to; empty in simple mode */
+    bool caller_admin;
+    const struct p3d_user *users;
+    const struct p3d_job *jobs;
+    size_t n;                   /* of users or jobs */
+    int64_t total;              /* of lists */
+    const char *cursor;         /* next page of a history, or NULL */
+    const struct p3d_stats *stats;
+    bool replayed;              /* submit: an earlier answer to the same Idempotency-Key */
+    bool cancel;                /* heartbeat: the attempt is to be stopped */
+};
+
+struct p3d_stats {
+    int64_t queued, processing, completed, failed, cancelled, workers_alive, workers_busy;
+    struct p3d_kind_stats {
+        const char *kind; /* "feature/model" */
+        int64_t queued, processing, completed, failed, cancelled;
+    } *kinds;
+    size_t kinds_n;
+};
+
+/* err is 0 or a P3D_E_*; a is NULL when err is P3D_E_STORE_DOWN or P3D_E_CORRUPT, else never. */
+typedef void p3d_store_cb(void *priv, int err, const struct p3d_answer *a); /* the one typedef: a function type */
+
+/* Connect in the background and keep connected (backoff 50 ms..2 s). Opening does not wait.
+ * cfg->redis_url empty: the embedded Redis, data_dir/run/redis.sock. on_state (may be NULL) tells each change.
+ * Errors: P3D_E_CONFIG the URL is none (err->detail, without its password). */
+P3D_MUST int p3d_store_open(struct p3d_loop *l, const struct p3d_config *cfg, void (*on_state)(void *priv, bool up),
+                            void *priv, struct p3d_store **ret, struct p3d_error *err);
+void p3d_store_close(struct p3d_store *s); /* waiting calls answer P3D_E_STORE_DOWN first; NULL is fine */
+bool p3d_store_up(const struct p3d_store *s);
+
+/* First call of a process: Redis version and policy, schema, and whether the artifact store with this id is the
+ * one that this Redis knows (noted when there is none yet).
+ * Errors: P3D_E_CONFIG with the reason in ret_err (lives as long as the store), P3D_E_STORE_DOWN. */
+P3D_MUST int p3d_store_check(struct p3d_store *s, const char *artifact_id, struct p3d_error *ret_err, p3d_store_cb *cb,
+                             void *priv);
+P3D_MUST int p3d_store_ping(struct p3d_store *s, p3d_store_cb *cb, void *priv); /* stats->workers_alive is set */
+
+/* ---- accounts (store/user.c) ---- */
+struct p3d_new_user {
+    struct p3d_str username, email, password_hash; /* judged by the caller; uniqueness by the script */
+    bool admin;
+    const char *token_hash;                        /* NULL: no token; else hex SHA-256 */
+    struct p3d_str token_prefix, token_name;
+    int64_t token_expires_ms;                      /* 0 = never */
+};
+/* users[0] is the new account. Errors: P3D_E_USER_EXISTS. */
+P3D_MUST int p3d_store_user_add(struct p3d_store *s, const struct p3d_new_user *u, p3d_store_cb *cb, void *priv);
+/* By username, or email when there is an '@'. users[0] with its password hash. Errors: P3D_E_USER_NOT_FOUND. */
+P3D_MUST int p3d_store_login_find(struct p3d_store *s, struct p3d_str name, p3d_store_cb *cb, void *priv);
+/* A login token for `owner`; older login tokens beyond max_login go. Errors: P3D_E_USER_NOT_FOUND gone meanwhile. */
+P3D_MUST int p3d_store_login_token(struct p3d_store *s, const struct p3d_owner_id *owner, const char *token_hash,
+                                   struct p3d_str prefix, struct p3d_str name, int64_t expires_ms, int64_t max_login,
+                                   p3d_store_cb *cb, void *priv);
+/* Replace a password hash if it is still `old` (rehash at login). */
+P3D_MUST int p3d_store_password_swap(struct p3d_store *s, const struct p3d_owner_id *owner, struct p3d_str old_hash,
+                                     struct p3d_str new_hash, p3d_store_cb *cb, void *priv);
+/* Only the credential check; users[0] is the caller (P3D_ACCESS_TOKEN). job (may be NULL) is judged too:
+ * P3D_E_JOB_NOT_FOUND, P3D_E_JOB_FORBIDDEN. */
+P3D_MUST int p3d_store_check_access(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *job,
+                                    p3d_store_cb *cb, void *priv);
+/* Newest first; total. */
+P3D_MUST int p3d_store_user_list(struct p3d_store *s, const struct p3d_access *who, int64_t limit, int64_t offset,
+                                 p3d_store_cb *cb, void *priv);
+P3D_MUST int p3d_store_user_get(struct p3d_store *s, const struct p3d_access *who, const struct p3d_owner_id *id,
+                                p3d_store_cb *cb, void *priv); /* P3D_E_USER_NOT_FOUND */
+/* Tokens die at once, queued jobs are cancelled, running ones lose their lease.
+ * Errors: P3D_E_USER_NOT_FOUND, P3D_E_DELETE_SELF. */
+P3D_MUST int p3d_store_user_delete(struct p3d_store *s, const struct p3d_access *who, const struct p3d_owner_id *id,
+                                   p3d_store_cb *cb, void *priv);
+
+/* ---- jobs for clients (store/job.c) ---- */
+struct p3d_new_job {
+    struct p3d_str kind;      /* "feature/model" */
+    struct p3d_str spec;      /* JSON object, kept as it is: feature, model_id, model_preference, inputs, metadata, … */
+    unsigned priority;        /* 0..9, 9 first */
+    int64_t max_attempts;     /* 1..100 */
+    int64_t max_queued;       /* of this owner, -1 = no limit */
+    struct p3d_str idempotency_key; /* empty = none */
+    char body_hash[P3D_SHA256_HEX]; /* with a key: of the request body */
+};
+/* jobs[0] has id, state, queue_position. Errors: P3D_E_QUEUE_FULL, P3D_E_STORE_FULL, P3D_E_IDEMPOTENCY_REUSED. */
+P3D_MUST int p3d_store_submit(struct p3d_store *s, const struct p3d_access *who, const struct p3d_new_job *j,
+                              p3d_store_cb *cb, void *priv);
+/* jobs[0]. Errors: P3D_E_JOB_NOT_FOUND, P3D_E_JOB_FORBIDDEN. */
+P3D_MUST int p3d_store_job_get(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
+                               p3d_store_cb *cb, void *priv);
+struct p3d_history {
+    int64_t limit, offset;      /* 1..500, 0.. */
+    unsigned states;            /* bit per state, 0 = all */
+    struct p3d_str feature, model; /* empty = all */
+    int64_t from_ms, to_ms;     /* of created_at, inclusive; 0 = open */
+    struct p3d_str cursor;      /* empty, or what an earlier page gave */
+    struct p3d_owner_id user;   /* admins: only this user's; empty = all they may see */
+};
+/* Newest first. jobs, n, total, cursor. Errors: P3D_E_VALIDATION bad cursor. */
+P3D_MUST int p3d_store_history(struct p3d_store *s, const struct p3d_access *who, const struct p3d_history *h,
+                               p3d_store_cb *cb, void *priv);
+P3D_MUST int p3d_store_queue_stats(struct p3d_store *s, const struct p3d_access *who, p3d_store_cb *cb, void *priv);
+
+/* ---- jobs for workers (store/lease.c) ---- */
+/* One attempt: every call about it carries these; a stale pair is refused and changes nothing. */
+struct p3d_lease {
+    struct p3d_job_id job;
+    uint64_t fence;
+    char nonce[17];
+};
+struct p3d_claim {
+    const char *worker_id;      /* host-pid-slot, at most 64 bytes */
+    char nonce[17];             /* new for each try; the same again repeats the same answer */
+    const struct p3d_str *kinds; /* what may run now, best first */
+    const int64_t *max_workers; /* of each kind, -1 = no limit */
+    size_t n;
+    int64_t lease_ms;
+};
+/* jobs[0] is leased now: state processing, fence, nonce, attempt. Errors: P3D_E_NOT_FOUND nothing to do (wait). */
+P3D_MUST int p3d_store_claim(struct p3d_store *s, const struct p3d_claim *c, p3d_store_cb *cb, void *priv);
+/* Renew. Confirms the attempt the first time. a->cancel: stop it. Errors: P3D_E_STALE (kill the runner). */
+P3D_MUST int p3d_store_heartbeat(struct p3d_store *s, const struct p3d_lease *l, int64_t lease_ms, p3d_store_cb *cb,
+                                 void *priv);
+/* progress 0..10000, detail: JSON object as in job.h. Renews nothing. Errors: P3D_E_STALE. */
+P3D_MUST int p3d_store_progress(struct p3d_store *s, const struct p3d_lease *l, unsigned progress,
+                                struct p3d_str detail, p3d_store_cb *cb, void *priv);
+/* The result counts now; next (may be NULL) claims in the same trip: jobs[0] when n == 1.
+ * Calling it again with the same lease gives the same answer. Errors: P3D_E_STALE. */
+P3D_MUST int p3d_store_complete(struct p3d_store *s, const struct p3d_lease *l, struct p3d_str detail,
+                                const struct p3d_claim *next, p3d_store_cb *cb, void *priv);
+/* The attempt failed: again after a backoff when retry and attempts are left, else final. next as above. */
+P3D_MUST int p3d_store_fail(struct p3d_store *s, const struct p3d_lease *l, bool retry, struct p3d_str detail,
+                            const struct p3d_claim *next, p3d_store_cb *cb, void *priv);
+/* Back to the queue as if never claimed (drain): no attempt counted. */
+P3D_MUST int p3d_store_release(struct p3d_store *s, const struct p3d_lease *l, p3d_store_cb *cb, void *priv);
+/* One bounded round of housekeeping; call about once a second. ret total = items done, 64 = call again. */
+P3D_MUST int p3d_store_reap(struct p3d_store *s, int64_t lease_ms, p3d_store_cb *cb, void *priv);
+
+/* A connection of its own that waits for work. */
+struct p3d_waker;
+P3D_MUST int p3d_waker_open(struct p3d_loop *l, const struct p3d_config *cfg, const struct p3d_str *kinds, size_t n,
+                            void (*cb)(void *priv, bool up), void *priv, struct p3d_waker **ret, struct p3d_error *err);
+/* Ask once: cb(priv, true) when there may be work or after at most 5 s (jittered), cb(priv, false) when the connection
+ * failed (already being made anew). One question at a time; asking while one is open does nothing. */
+void p3d_waker_wait(struct p3d_waker *w);
+void p3d_waker_close(struct p3d_waker *w);
