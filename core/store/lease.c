@@ -143,6 +143,6 @@ int p3d_store_reap(struct p3d_store *s, int64_t lease_ms, p3d_store_cb *cb, void
     struct p3d_args args;
     p3d_args_init(&args, 1);
     p3d_args_int(&args, lease_ms);
-    (void)p3d_store_outbox_replay(s);
+    P3D_IGNORE(p3d_store_outbox_replay(s));
     return p3d_op_send(p3d_op_new(s, cb, priv, decode_reap), P3D_SCRIPT_reap, &args);
 }

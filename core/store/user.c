@@ -48,7 +48,7 @@ static void outbox_done(struct p3d_store *s, const char *id)
     p3d_args_init(&args, 2);
     p3d_args_z(&args, "done");
     p3d_args_z(&args, id);
-    (void)p3d_op_send(p3d_op_new(s, NULL, NULL, decode_ok), P3D_SCRIPT_outbox, &args);
+    P3D_IGNORE(p3d_op_send(p3d_op_new(s, NULL, NULL, decode_ok), P3D_SCRIPT_outbox, &args));
 }
 
 static int decode_replayed(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)

@@ -20,6 +20,12 @@ enum p3d_err_code {
 };
 
 #define P3D_MUST __attribute__((warn_unused_result))
+/* Ignore a result on purpose: gcc does not take a cast to void for it. */
+#define P3D_IGNORE(call)        \
+    do {                        \
+        int ignored_ = (call);  \
+        (void)ignored_;         \
+    } while (0)
 #define P3D_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 /* An error with its own words. code is 0 or P3D_E_*; detail is always terminated, never holds a secret.

@@ -51,7 +51,10 @@ struct p3d_route {
 
 /* ---- the request ---- */
 struct p3d_app *p3d_call_app(const struct p3d_call *c);
-const struct p3d_route *p3d_call_route(const struct p3d_call *c);
+const struct p3d_route *p3d_call_route(const struct p3d_call *c); /* never NULL; "none" for what was no route */
+void *p3d_call_arg(const struct p3d_call *c);                      /* of the route's row */
+const char *p3d_call_method(const struct p3d_call *c);             /* for logs; cut to 7 characters */
+const char *p3d_call_path(const struct p3d_call *c);               /* for logs: as received, no query, cut */
 /* Filled by dispatch from the credential headers and the route, ready for the store. */
 const struct p3d_access *p3d_call_access(const struct p3d_call *c);
 struct p3d_str p3d_call_param(const struct p3d_call *c, unsigned i); /* i-th {…} of the pattern; 1..128 of [A-Za-z0-9._@-] */

@@ -80,6 +80,8 @@ P3D_MUST int p3d_poll_loop_new(struct p3d_poll_loop **ret);
 void p3d_poll_loop_free(struct p3d_poll_loop *l); /* NULL is fine; watches must be gone */
 struct p3d_loop *p3d_poll_loop_base(struct p3d_poll_loop *l);
 void p3d_poll_loop_run_once(struct p3d_poll_loop *l, int max_ms);
+/* Run l until *done. For straight-line programs. Errors: P3D_E_TIMEOUT. */
+P3D_MUST int p3d_poll_wait(struct p3d_poll_loop *l, const bool *done, uint64_t timeout_ms);
 
 /* A bounded pool of threads for what would block. task->work runs on a thread, then task->done on the loop. */
 struct p3d_pool;

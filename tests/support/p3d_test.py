@@ -122,7 +122,7 @@ class Client:
 
 
 class P3D:
-    """models: name -> shell text (a model of feature mesh_generation) or a dict of model settings."""
+    """models: of the feature mesh_generation, name -> what model_row() takes. config: sections, merged into ours."""
 
     def __init__(self, models=None, config=None, folder=None, environment=None, start=True, workers=2, processes=1,
                  default=None):
@@ -138,15 +138,7 @@ class P3D:
             self.start()
 
     def write_config(self, models, config, workers, processes, default):
-        rows = {}
-        for name, model in models.items():
-            if isinstance(model, str):
-                path = os.path.join(self.folder, name + ".sh")
-                with open(path, "w") as f:
-                    f.write("#!/bin/bash\n" + model)
-                os.chmod(path, stat.S_IRWXU)
-                model = {"command": [path]}
-            rows[name] = {"max_workers": -1, "timeout_seconds": 60, "supported_outputs": ["glb"], **model}
+        rows = {name: self.model_row(name, model) for name, model in models.items()}
         if not rows:
             rows["lettering"] = {"command": ["{libexec}/lettering"], "max_workers": -1, "timeout_seconds": 120,
                                  "supported_inputs": ["text"], "supported_outputs": ["glb"]}
@@ -170,6 +162,17 @@ class P3D:
                 whole[section] = values
         with open(self.config, "w") as f:
             json.dump(whole, f, indent=1)  # JSON is YAML
+
+    def model_row(self, name, model):
+        """Shell text, {"script": shell text, setting: value…}, or settings alone."""
+        model = {"script": model} if isinstance(model, str) else dict(model)
+        if "script" in model:
+            path = os.path.join(self.folder, name + ".sh")
+            with open(path, "w") as f:
+                f.write("#!/bin/bash\n" + model.pop("script"))
+            os.chmod(path, stat.S_IRWXU)
+            model["command"] = [path]
+        return {"max_workers": -1, "timeout_seconds": 60, "supported_outputs": ["glb"], **model}
 
     # -- life
     def start(self, seconds=60, wait=True):
@@ -208,6 +211,59 @@ class P3D:
     def log(self):
         with open(self.log_path, errors="replace") as f:
             return f.read()
+
+    def refused(self, seconds=30):
+        """Start one that must refuse: (exit status, stdout, what it wrote to stderr)."""
+        before = len(self.log()) if os.path.exists(self.log_path) else 0
+        self.start(wait=False)
+        try:
+            out, _ = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise AssertionError("it started\n" + self.log()[before:])
+        status, self.process = self.process.returncode, None
+        return status, out.decode(), self.log()[before:]
+
+    def kill_supervisor(self):
+        """As by the kernel: nothing is taken down in order."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.process = None
+
+    def processes(self):
+        """pid -> command line of all that belongs to this folder, whoever its parent is by now."""
+        found = {}
+        for name in os.listdir("/proc"):
+            if not name.isdigit() or int(name) == os.getpid():
+                continue
+            try:
+                with open("/proc/%s/cmdline" % name, "rb") as f:
+                    line = f.read().replace(b"\0", b" ").decode(errors="replace")
+                cwd = os.readlink("/proc/%s/cwd" % name)
+            except OSError:
+                continue
+            if alive(int(name)) and (self.folder in line or (cwd + "/").startswith(self.folder + "/")):
+                found[int(name)] = line
+        return found
+
+    # -- the gate of GATED models
+    def open_gate(self, job_id=None):
+        """Let one job go on, or all."""
+        open(os.path.join(self.folder, "go" + ("." + job_id if job_id else "")), "w").close()
+
+    def close_gate(self):
+        for name in os.listdir(self.folder):
+            if name == "go" or name.startswith("go."):
+                os.unlink(os.path.join(self.folder, name))
+
+    def ran(self):
+        """Job ids of GATED, one for each attempt that began."""
+        try:
+            with open(os.path.join(self.folder, "ran")) as f:
+                return [line.split()[0] for line in f]
+        except FileNotFoundError:
+            return []
 
     def pid(self, name):
         with open(os.path.join(self.data, "run", name + ".pid")) as f:
@@ -264,9 +320,13 @@ class P3D:
             if self.process is not None:
                 status = self.stop()
                 assert kind is not None or status == 0, "exit status %s\n%s" % (status, self.log()[-4000:])
+            left = self.processes()
             if kind is None:
+                assert not left, "left behind: %s" % left
                 self.check_log()
         finally:
+            for pid in self.processes():
+                os.kill(pid, signal.SIGKILL)
             if kind is not None or os.environ.get("P3D_KEEP"):
                 print("kept:", self.folder, "\n", self.log()[-6000:], file=sys.stderr)
             else:
@@ -274,8 +334,10 @@ class P3D:
 
     def check_log(self):
         """A sanitizer's report in any process fails the test."""
+        log = self.log()
         for sign in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "Assertion"):
-            assert sign not in self.log(), self.log()[-6000:]
+            at = log.find(sign)
+            assert at < 0, log[max(0, at - 500):at + 5000]
 
 
 # A model that needs no time: the smallest valid GLB.
@@ -283,9 +345,21 @@ TINY = r"""
 printf '{"event":"progress","value":0.5,"message":"half"}\n' >&3
 printf 'glTF\x02\x00\x00\x00\x30\x00\x00\x00\x1c\x00\x00\x00JSON{"asset":{"version":"2.0"}} ' > outputs/result.glb
 """
-# The same, but only when the file `go` is there (beside the script).
+# What TINY and GATED make.
+TINY_GLB = b'glTF\x02\x00\x00\x00\x30\x00\x00\x00\x1c\x00\x00\x00JSON{"asset":{"version":"2.0"}} '
+# TINY with a picture.
+PICTURED = TINY + r"""
+printf '\x89PNG\r\n\x1a\n' > outputs/thumbnail.png
+printf '{"event":"thumbnail","path":"outputs/thumbnail.png"}\n' >&3
+"""
+# Fails for good.
+FAILING = r"""
+echo "the kiln is cold" >&2
+exit 3
+"""
+# TINY, but only when the file `go` or `go.<job>` is there (beside the script): P3D.open_gate().
 GATED = r"""
 printf '{"event":"progress","value":0.1,"message":"waiting"}\n' >&3
 echo "$P3D_JOB_ID $P3D_ATTEMPT" >> "$(dirname "$0")/ran"
-while [ ! -e "$(dirname "$0")/go" ]; do sleep 0.05; done
+while [ ! -e "$(dirname "$0")/go" ] && [ ! -e "$(dirname "$0")/go.$P3D_JOB_ID" ]; do sleep 0.05; done
 """ + TINY

@@ -220,9 +220,9 @@ static void random_polygons(enum let_rule rule, int size, int rounds)
             int points = 3 + (int)(shape_random(&seed) % 12);
 
             for (int i = 0; i < points; i++)
-                let_polygon_add(&f.in, (struct let_point){
-                                           (int64_t)(shape_random(&seed) % (uint64_t)size),
-                                           (int64_t)(shape_random(&seed) % (uint64_t)size)});
+                let_polygon_add(
+                    &f.in, (struct let_point){(int64_t)(shape_random(&seed) % (uint64_t)size),
+                                              (int64_t)(shape_random(&seed) % (uint64_t)size)});
             let_polygon_close(&f.in);
         }
         assert_int_equal(let_polygon_clean(&f.in, rule, &f.out), 0);

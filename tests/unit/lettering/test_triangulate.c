@@ -47,8 +47,8 @@ static size_t check(const struct let_polygon *polygon)
     assert_int_equal(let_triangulate(polygon, &triangles), 0);
     for (size_t t = 0; t < triangles.count; t++) {
         const int *v = triangles.items[t];
-        int64_t part = let_orient(polygon->points[v[0]], polygon->points[v[1]],
-                                  polygon->points[v[2]]);
+        int64_t part =
+            let_orient(polygon->points[v[0]], polygon->points[v[1]], polygon->points[v[2]]);
 
         assert_true(part > 0);
         area += part;
@@ -96,7 +96,7 @@ static void test_holes(void **state)
     shape_rectangle(&polygon, 0, 0, 100, 100);
     SHAPE_LOOP(&polygon, {10, 10}, {10, 40}, {40, 40}, {40, 10});
     SHAPE_LOOP(&polygon, {60, 60}, {60, 90}, {90, 90}, {90, 60});
-    shape_rectangle(&polygon, 20, 20, 30, 30); /* an island */
+    shape_rectangle(&polygon, 20, 20, 30, 30);             /* an island */
     assert_int_equal(check(&polygon), 16 + 4 * 2 - 2 * 4); /* points, holes, loops */
     let_polygon_done(&polygon);
 }

@@ -3,10 +3,10 @@
  *
  * Each point moves along the mitre of its two edges. The moved border is then checked exactly: no
  * two edges may touch, none may turn round, and the "spokes" from old to new place may cross
- * neither the old border nor the new one. Points to blame get a smaller width, their neighbours along the border no more than a
- * gentle slope above it, and the check runs again. With all widths 0 the inset is the polygon
- * itself, which is clean, so the loop always ends with something valid: at worst a bevel that
- * fades out where strokes are thinner than twice its width.
+ * neither the old border nor the new one. Points to blame get a smaller width, their neighbours
+ * along the border no more than a gentle slope above it, and the check runs again. With all widths
+ * 0 the inset is the polygon itself, which is clean, so the loop always ends with something valid:
+ * at worst a bevel that fades out where strokes are thinner than twice its width.
  * Points keep their number and order, so walls and caps share all their edges (solid.c). */
 #include "bevel.h"
 
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "alloc.h"
+#include "buckets.h"
 
 #define MITRE_LIMIT 2.5
 #define SHRINK 0.7    /* of the width of a blamed point, each round */
@@ -33,7 +34,6 @@ enum kind {
 
 struct segment {
     struct let_point a, b;
-    struct let_box box;
     size_t i;
     enum kind kind;
 };
@@ -46,6 +46,7 @@ struct inset {
     double *width;        /* per point */
     bool *blamed;
     struct segment *segments;
+    struct let_box *boxes; /* of the segments */
     size_t segment_count;
 };
 
@@ -85,6 +86,7 @@ static void prepare(struct inset *inset, const struct let_polygon *polygon, doub
                             .width = let_alloc(count, sizeof(*inset->width)),
                             .blamed = let_alloc(count, sizeof(*inset->blamed)),
                             .segments = let_alloc(3 * count, sizeof(*inset->segments))};
+    inset->boxes = let_alloc(3 * count, sizeof(*inset->boxes));
     for (size_t loop = 0; loop < polygon->loops; loop++) {
         size_t start = let_polygon_start(polygon, loop), end = polygon->ends[loop];
         size_t last = end - 1;
@@ -107,6 +109,7 @@ static void done(struct inset *inset)
     free(inset->width);
     free(inset->blamed);
     free(inset->segments);
+    free(inset->boxes);
 }
 
 static void move_points(struct inset *inset)
@@ -119,22 +122,11 @@ static void move_points(struct inset *inset)
     }
 }
 
-static int segment_order(const void *left, const void *right)
-{
-    const struct segment *a = left, *b = right;
-
-    if (a->box.x0 != b->box.x0)
-        return a->box.x0 < b->box.x0 ? -1 : 1;
-    if (a->i != b->i)
-        return a->i < b->i ? -1 : 1;
-    return (int)a->kind - (int)b->kind;
-}
-
 static void add_segment(struct inset *inset, struct let_point a, struct let_point b, size_t i,
                         enum kind kind)
 {
-    inset->segments[inset->segment_count++] =
-        (struct segment){a, b, let_box_of(a, b), i, kind};
+    inset->boxes[inset->segment_count] = let_box_of(a, b);
+    inset->segments[inset->segment_count++] = (struct segment){a, b, i, kind};
 }
 
 static void collect_segments(struct inset *inset)
@@ -148,8 +140,6 @@ static void collect_segments(struct inset *inset)
         if (!let_same(from[i], to[i]))
             add_segment(inset, from[i], to[i], i, SPOKE);
     }
-    if (inset->segment_count)
-        qsort(inset->segments, inset->segment_count, sizeof(*inset->segments), segment_order);
 }
 
 /* Blame the points that decide where a segment is; the border cannot help it. */
@@ -192,6 +182,33 @@ static bool reversed(const struct inset *inset, size_t i)
     return (b.x - a.x) * (d.x - c.x) + (b.y - a.y) * (d.y - c.y) <= 0;
 }
 
+/* Blame what touches and must not. Returns whether anything does. */
+static bool find_touching(struct inset *inset)
+{
+    struct let_buckets buckets;
+    bool wrong = false;
+
+    let_buckets_init(&buckets, inset->boxes, inset->segment_count);
+    for (size_t i = 0; i < inset->segment_count; i++) {
+        const struct segment *s = &inset->segments[i];
+        struct let_near near;
+        size_t j;
+
+        let_near_start(&near, &buckets, inset->boxes[i]);
+        while (let_near_next(&near, &j)) {
+            const struct segment *t = &inset->segments[j];
+
+            if (j <= i || !apart(inset, s, t) || !let_touch(s->a, s->b, t->a, t->b))
+                continue;
+            wrong = true;
+            blame(inset, s);
+            blame(inset, t);
+        }
+    }
+    let_buckets_done(&buckets);
+    return wrong;
+}
+
 /* Find what is wrong and blame it. Returns whether anything was. */
 static bool check(struct inset *inset)
 {
@@ -205,22 +222,7 @@ static bool check(struct inset *inset)
             inset->blamed[i] = inset->blamed[inset->next[i]] = true;
             inset->blamed[inset->next[inset->next[i]]] |= folded(inset, i);
         }
-    for (size_t i = 0; i < inset->segment_count; i++) {
-        const struct segment *s = &inset->segments[i];
-
-        for (size_t j = i + 1;
-             j < inset->segment_count && inset->segments[j].box.x0 <= s->box.x1; j++) {
-            const struct segment *t = &inset->segments[j];
-
-            if (!let_box_meet(s->box, t->box) || !apart(inset, s, t) ||
-                !let_touch(s->a, s->b, t->a, t->b))
-                continue;
-            wrong = true;
-            blame(inset, s);
-            blame(inset, t);
-        }
-    }
-    return wrong;
+    return find_touching(inset) || wrong;
 }
 
 static double length_of(const struct inset *inset, size_t i)

@@ -8,7 +8,7 @@
 #include "camera.h"
 
 #define ROUNDS 24
-#define FILL 0.86F /* of the picture, for the larger side of what is seen */
+#define FILL 0.86F   /* of the picture, for the larger side of what is seen */
 #define YAW (-0.46F) /* radians to the right */
 #define PITCH 0.24F
 #define ZOOM 3.4F
@@ -23,8 +23,7 @@ struct let_vec let_camera_project(const struct let_camera *camera, struct let_ve
     float distance = -let_vec_dot(from, camera->toward);
 
     return (struct let_vec){camera->zoom * let_vec_dot(from, camera->right) / distance,
-                            camera->zoom * let_vec_dot(from, camera->up) / distance,
-                            1 / distance};
+                            camera->zoom * let_vec_dot(from, camera->up) / distance, 1 / distance};
 }
 
 static struct bounds seen(const struct let_camera *camera, const struct let_mesh *mesh)
@@ -45,18 +44,16 @@ static struct bounds seen(const struct let_camera *camera, const struct let_mesh
 
 struct let_camera let_camera_frame(const struct let_mesh *mesh)
 {
-    struct let_vec target = {(mesh->low[0] + mesh->high[0]) / 2,
-                             (mesh->low[1] + mesh->high[1]) / 2,
+    struct let_vec target = {(mesh->low[0] + mesh->high[0]) / 2, (mesh->low[1] + mesh->high[1]) / 2,
                              (mesh->low[2] + mesh->high[2]) / 2};
     struct let_vec size = {mesh->high[0] - mesh->low[0], mesh->high[1] - mesh->low[1],
                            mesh->high[2] - mesh->low[2]};
     float radius = sqrtf(let_vec_dot(size, size)) / 2, distance = 2 * ZOOM * radius;
-    struct let_camera camera = {.right = {cosf(YAW), 0, -sinf(YAW)},
-                                .up = {-sinf(PITCH) * sinf(YAW), cosf(PITCH),
-                                       -sinf(PITCH) * cosf(YAW)},
-                                .toward = {cosf(PITCH) * sinf(YAW), sinf(PITCH),
-                                           cosf(PITCH) * cosf(YAW)},
-                                .zoom = ZOOM};
+    struct let_camera camera = {
+        .right = {cosf(YAW), 0, -sinf(YAW)},
+        .up = {-sinf(PITCH) * sinf(YAW), cosf(PITCH), -sinf(PITCH) * cosf(YAW)},
+        .toward = {cosf(PITCH) * sinf(YAW), sinf(PITCH), cosf(PITCH) * cosf(YAW)},
+        .zoom = ZOOM};
 
     for (int round = 0; round < ROUNDS; round++) {
         struct bounds b;

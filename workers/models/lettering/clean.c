@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "alloc.h"
+#include "buckets.h"
 #include "snap.h"
 
 #define MAX_WELDS 16
@@ -37,20 +38,10 @@ static int border_order(const void *left, const void *right)
     return order ? order : let_point_order(a->to, b->to);
 }
 
-/* First edge that can reach x: edges are sorted by a.x and none is wider than `widest`. */
-static size_t first_reaching(const struct let_edges *edges, int64_t x, int64_t widest)
+/* Half of it, rounded down. */
+static int64_t half(int64_t value)
 {
-    size_t low = 0, high = edges->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (edges->items[middle].a.x < x - widest)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return value >= 0 ? value / 2 : -((1 - value) / 2);
 }
 
 /* Twice the side of `middle2` (a point in half grid units) relative to a -> b. */
@@ -59,32 +50,41 @@ static int64_t side2(struct let_point a, struct let_point b, struct let_point mi
     return (b.x - a.x) * (middle2.y - 2 * a.y) - (b.y - a.y) * (middle2.x - 2 * a.x);
 }
 
-/* Winding number just above the middle of edge `self`, which is not vertical. */
-static int winding_above(const struct let_edges *edges, size_t self, int64_t widest)
+/* Winding number just above the middle of edge `self`, which is not vertical: a ray upwards. */
+static int winding_above(const struct let_edges *edges, size_t self,
+                         const struct let_buckets *buckets)
 {
     const struct let_edge *e = &edges->items[self];
     struct let_point middle2 = {e->a.x + e->b.x, e->a.y + e->b.y};
+    int64_t x = half(middle2.x), y = half(middle2.y);
+    struct let_near near;
     int winding = 0;
+    size_t i;
 
-    for (size_t i = first_reaching(edges, middle2.x / 2 - 1, widest); i < edges->count; i++) {
+    let_near_start(&near, buckets, (struct let_box){x, y, x + 1, buckets->bounds.y1});
+    while (let_near_next(&near, &i)) {
         const struct let_edge *f = &edges->items[i];
 
-        if (2 * f->a.x > middle2.x)
-            break;
-        if (i != self && middle2.x < 2 * f->b.x && side2(f->a, f->b, middle2) < 0)
+        if (i != self && 2 * f->a.x <= middle2.x && middle2.x < 2 * f->b.x &&
+            side2(f->a, f->b, middle2) < 0)
             winding -= f->weight;
     }
     return winding;
 }
 
-/* Winding number just right of the middle of the vertical edge `self`. */
-static int winding_right(const struct let_edges *edges, size_t self, int64_t widest)
+/* Winding number just right of the middle of the vertical edge `self`: a ray to the right. */
+static int winding_right(const struct let_edges *edges, size_t self,
+                         const struct let_buckets *buckets)
 {
     const struct let_edge *e = &edges->items[self];
     struct let_point middle2 = {e->a.x + e->b.x, e->a.y + e->b.y};
+    int64_t y = half(middle2.y);
+    struct let_near near;
     int winding = 0;
+    size_t i;
 
-    for (size_t i = first_reaching(edges, e->a.x, widest); i < edges->count; i++) {
+    let_near_start(&near, buckets, (struct let_box){e->a.x, y, buckets->bounds.x1, y + 1});
+    while (let_near_next(&near, &i)) {
         const struct let_edge *f = &edges->items[i];
         bool up = f->b.y > f->a.y;
         int64_t low = up ? f->a.y : f->b.y, high = up ? f->b.y : f->a.y, side;
@@ -103,23 +103,24 @@ static bool filled(int winding, enum let_rule rule)
     return rule == LET_EVEN_ODD ? winding % 2 != 0 : winding != 0;
 }
 
-static void find_borders(const struct let_edges *edges, enum let_rule rule,
-                         struct borders *borders)
+static void find_borders(const struct let_edges *edges, enum let_rule rule, struct borders *borders)
 {
-    int64_t widest = 0;
+    struct let_box *boxes = let_alloc(edges->count, sizeof(*boxes));
+    struct let_buckets buckets;
 
     borders->count = 0;
     for (size_t i = 0; i < edges->count; i++)
-        widest = let_max(widest, edges->items[i].b.x - edges->items[i].a.x);
+        boxes[i] = let_box_of(edges->items[i].a, edges->items[i].b);
+    let_buckets_init(&buckets, boxes, edges->count);
     for (size_t i = 0; i < edges->count; i++) {
         const struct let_edge *e = &edges->items[i];
         int left, right;
 
         if (e->a.x == e->b.x) {
-            right = winding_right(edges, i, widest);
+            right = winding_right(edges, i, &buckets);
             left = right + e->weight;
         } else {
-            left = winding_above(edges, i, widest);
+            left = winding_above(edges, i, &buckets);
             right = left - e->weight;
         }
         if (filled(left, rule) == filled(right, rule))
@@ -129,6 +130,8 @@ static void find_borders(const struct let_edges *edges, enum let_rule rule,
         borders->items[borders->count++] =
             filled(left, rule) ? (struct border){e->a, e->b} : (struct border){e->b, e->a};
     }
+    let_buckets_done(&buckets);
+    free(boxes);
     if (borders->count)
         qsort(borders->items, borders->count, sizeof(*borders->items), border_order);
 }
@@ -216,8 +219,7 @@ static void chain(const struct borders *borders, struct let_polygon *out)
     free(used);
 }
 
-int let_polygon_clean(const struct let_polygon *in, enum let_rule rule,
-                      struct let_polygon *ret_out)
+int let_polygon_clean(const struct let_polygon *in, enum let_rule rule, struct let_polygon *ret_out)
 {
     struct let_edges edges = {0};
     struct borders borders = {0};

@@ -61,8 +61,8 @@ void let_cluster_find(struct let_instance *instances, size_t count)
     if (count)
         qsort(entries, count, sizeof(*entries), entry_order);
     for (size_t i = 0; i < count; i++)
-        for (size_t j = i + 1;
-             j < count && entries[j].x0 <= instances[entries[i].index].box.x1; j++)
+        for (size_t j = i + 1; j < count && entries[j].x0 <= instances[entries[i].index].box.x1;
+             j++)
             compare(instances, entries[i].index, entries[j].index);
     for (size_t i = 0; i < count; i++)
         instances[i].cluster = root(instances, i);

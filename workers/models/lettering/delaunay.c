@@ -209,8 +209,7 @@ void let_delaunay_init(struct let_delaunay *mesh, const struct let_point *points
 
     mesh->items = let_alloc(2 * (size_t)count + 1, sizeof(*mesh->items));
     mesh->any = let_alloc((size_t)count + 3, sizeof(*mesh->any));
-    set(mesh, new_triangle(mesh), (int[]){count, count + 1, count + 2}, (int[]){-1, -1, -1},
-        loose);
+    set(mesh, new_triangle(mesh), (int[]){count, count + 1, count + 2}, (int[]){-1, -1, -1}, loose);
     for (int p = 0; p < count; p++) {
         int side, t = locate(mesh, p, &side);
 
@@ -288,8 +287,8 @@ struct queue {
 
 static void enqueue(struct queue *queue, int x, int y)
 {
-    queue->items = let_grow(queue->items, &queue->capacity, queue->count + 1,
-                            sizeof(*queue->items));
+    queue->items =
+        let_grow(queue->items, &queue->capacity, queue->count + 1, sizeof(*queue->items));
     queue->items[queue->count++] = (struct pair){x, y};
 }
 

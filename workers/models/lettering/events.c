@@ -53,8 +53,8 @@ void let_events_file(const struct let_events *events, const char *event, const c
     if (events->fd < 0)
         (void)fprintf(stderr, "wrote %s\n", path);
     else
-        send_line(events, json_pack("{s:s, s:s, s:s*}", "event", event, "path", path, "role",
-                                    role));
+        send_line(events,
+                  json_pack("{s:s, s:s, s:s*}", "event", event, "path", path, "role", role));
 }
 
 void let_events_info(const struct let_events *events, json_t *facts)
@@ -70,8 +70,8 @@ void let_events_info(const struct let_events *events, json_t *facts)
         send_line(events, line);
         return;
     }
-    json_array_foreach (json_object_get(facts, "warnings"), i, warning)
-        (void)fprintf(stderr, "lettering: warning: %s\n", json_string_value(warning));
+    json_array_foreach(json_object_get(facts, "warnings"), i, warning)(void)
+        fprintf(stderr, "lettering: warning: %s\n", json_string_value(warning));
     (void)fprintf(stderr, "%lld triangles, %lld vertices\n",
                   (long long)json_integer_value(json_object_get(facts, "triangles")),
                   (long long)json_integer_value(json_object_get(facts, "vertices")));
@@ -83,7 +83,7 @@ void let_events_error(const struct let_events *events, const struct let_error *e
     if (events->fd < 0)
         (void)fprintf(stderr, "lettering: %s: %s\n", let_code_name(err->code), err->message);
     else
-        send_line(events, json_pack("{s:s, s:s, s:s, s:b}", "event", "error", "code",
-                                    let_code_name(err->code), "message", err->message,
-                                    "retryable", 0));
+        send_line(events,
+                  json_pack("{s:s, s:s, s:s, s:b}", "event", "error", "code",
+                            let_code_name(err->code), "message", err->message, "retryable", 0));
 }

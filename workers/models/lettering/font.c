@@ -65,15 +65,15 @@ int let_font_open(const char *directory, const char *name, struct let_font *ret_
         (void)FT_Done_FreeType(library);
         return let_fail(err, LET_BAD_FONT, "font \"%s\" has no outlines", name);
     }
-    *ret_font = (struct let_font){.library = library,
-                                  .face = face,
-                                  .name = name,
-                                  .units_per_em = face->units_per_EM,
-                                  .cap_height = measure_cap_height(face),
-                                  .line_height = face->height > 0 ? face->height
-                                                                  : face->units_per_EM,
-                                  .ascent = face->bbox.yMax,
-                                  .descent = face->bbox.yMin};
+    *ret_font =
+        (struct let_font){.library = library,
+                          .face = face,
+                          .name = name,
+                          .units_per_em = face->units_per_EM,
+                          .cap_height = measure_cap_height(face),
+                          .line_height = face->height > 0 ? face->height : face->units_per_EM,
+                          .ascent = face->bbox.yMax,
+                          .descent = face->bbox.yMin};
     return 0;
 }
 
@@ -197,7 +197,6 @@ int let_font_outline(const struct let_font *font, uint32_t glyph, double scale, 
         return let_fail(err, LET_BAD_FONT, "font \"%s\": glyph %u has no readable outline",
                         font->name, glyph);
     let_polygon_close(ret_raw);
-    *ret_rule =
-        face->glyph->outline.flags & FT_OUTLINE_EVEN_ODD_FILL ? LET_EVEN_ODD : LET_NONZERO;
+    *ret_rule = face->glyph->outline.flags & FT_OUTLINE_EVEN_ODD_FILL ? LET_EVEN_ODD : LET_NONZERO;
     return 0;
 }

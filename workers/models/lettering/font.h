@@ -9,11 +9,11 @@
 #include "polygon.h"
 
 struct let_font {
-    void *library, *face;   /* FreeType's */
-    const char *name;       /* the file name, borrowed */
-    double units_per_em;    /* font units; all int64_t below are font units too */
-    double cap_height;      /* of "H" */
-    int64_t line_height;    /* baseline to baseline */
+    void *library, *face;    /* FreeType's */
+    const char *name;        /* the file name, borrowed */
+    double units_per_em;     /* font units; all int64_t below are font units too */
+    double cap_height;       /* of "H" */
+    int64_t line_height;     /* baseline to baseline */
     int64_t ascent, descent; /* highest and lowest any glyph reaches, from the font's box */
 };
 

@@ -60,21 +60,21 @@ static json_t *describe(const struct let_mesh *mesh, const struct let_params *pa
 
     (void)json_object_set_new(positions, "min", vector3(mesh->low));
     (void)json_object_set_new(positions, "max", vector3(mesh->high));
-    return json_pack(
-        "{s:{s:s, s:s}, s:i, s:[{s:s, s:[i]}], s:[{s:s, s:i}],"
-        " s:[{s:s, s:[{s:{s:i, s:i}, s:i, s:i, s:i}]}],"
-        " s:[o], s:[o, o, o], s:[o, o, o], s:[{s:I}]}",
-        "asset", "version", "2.0", "generator", "P3D lettering", "scene", 0, "scenes", "name",
-        "lettering", "nodes", 0, "nodes", "name", "lettering", "mesh", 0, "meshes", "name",
-        "lettering", "primitives", "attributes", "POSITION", 0, "NORMAL", 1, "indices", 2,
-        "material", 0, "mode", 4, "materials", material(params), "accessors", positions,
-        accessor(1, FLOAT, mesh->vertex_count, "VEC3"),
-        accessor(2, layout->short_indices ? UNSIGNED_SHORT : UNSIGNED_INT, mesh->index_count,
-                 "SCALAR"),
-        "bufferViews", view(0, layout->positions, ARRAY),
-        view(layout->positions, layout->normals, ARRAY),
-        view(layout->positions + layout->normals, layout->indices, ELEMENTS), "buffers",
-        "byteLength", (json_int_t)total);
+    return json_pack("{s:{s:s, s:s}, s:i, s:[{s:s, s:[i]}], s:[{s:s, s:i}],"
+                     " s:[{s:s, s:[{s:{s:i, s:i}, s:i, s:i, s:i}]}],"
+                     " s:[o], s:[o, o, o], s:[o, o, o], s:[{s:I}]}",
+                     "asset", "version", "2.0", "generator", "P3D lettering", "scene", 0, "scenes",
+                     "name", "lettering", "nodes", 0, "nodes", "name", "lettering", "mesh", 0,
+                     "meshes", "name", "lettering", "primitives", "attributes", "POSITION", 0,
+                     "NORMAL", 1, "indices", 2, "material", 0, "mode", 4, "materials",
+                     material(params), "accessors", positions,
+                     accessor(1, FLOAT, mesh->vertex_count, "VEC3"),
+                     accessor(2, layout->short_indices ? UNSIGNED_SHORT : UNSIGNED_INT,
+                              mesh->index_count, "SCALAR"),
+                     "bufferViews", view(0, layout->positions, ARRAY),
+                     view(layout->positions, layout->normals, ARRAY),
+                     view(layout->positions + layout->normals, layout->indices, ELEMENTS),
+                     "buffers", "byteLength", (json_int_t)total);
 }
 
 static void put32(unsigned char *at, size_t value)

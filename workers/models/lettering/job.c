@@ -58,14 +58,13 @@ static void send_info(const struct let_events *events, const struct let_text *te
         (void)json_array_append_new(warnings, json_string(text->warnings[i]));
     for (int i = 0; i < 3; i++)
         size[i] = (double)mesh->high[i] - (double)mesh->low[i];
-    let_events_info(events,
-                    json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:[f, f, f], s:f, s:o}", "vertices",
-                              (json_int_t)mesh->vertex_count, "triangles",
-                              (json_int_t)(mesh->index_count / 3), "font", params->font,
-                              "characters", (json_int_t)text->characters, "lines",
-                              (json_int_t)text->lines, "missing_glyphs", (json_int_t)text->missing,
-                              "size_m", size[0], size[1], size[2], "bevel_m", params->bevel,
-                              "warnings", warnings));
+    let_events_info(events, json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:[f, f, f], s:f, s:o}",
+                                      "vertices", (json_int_t)mesh->vertex_count, "triangles",
+                                      (json_int_t)(mesh->index_count / 3), "font", params->font,
+                                      "characters", (json_int_t)text->characters, "lines",
+                                      (json_int_t)text->lines, "missing_glyphs",
+                                      (json_int_t)text->missing, "size_m", size[0], size[1],
+                                      size[2], "bevel_m", params->bevel, "warnings", warnings));
 }
 
 static int write_files(const struct let_job *job, const struct let_params *params,
@@ -95,8 +94,7 @@ static int write_files(const struct let_job *job, const struct let_params *param
 }
 
 static int make(const struct let_job *job, const struct let_params *params,
-                const struct let_font *font, const struct let_events *events,
-                struct let_error *err)
+                const struct let_font *font, const struct let_events *events, struct let_error *err)
 {
     struct let_text text;
     struct let_mesh mesh;

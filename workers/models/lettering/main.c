@@ -75,10 +75,12 @@ static int add_parameter(json_t *parameters, const char *option, struct let_erro
 /* Returns -1 to go on, else the exit status. */
 static int read_options(int argc, char **argv, struct let_job *job, struct let_error *err)
 {
-    static const struct option options[] = {
-        {"text", required_argument, NULL, 't'},      {"output", required_argument, NULL, 'o'},
-        {"thumbnail", required_argument, NULL, 'T'}, {"param", required_argument, NULL, 'p'},
-        {"help", no_argument, NULL, 'h'},            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"text", required_argument, NULL, 't'},
+                                            {"output", required_argument, NULL, 'o'},
+                                            {"thumbnail", required_argument, NULL, 'T'},
+                                            {"param", required_argument, NULL, 'p'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "t:o:T:p:h", options, NULL)) != -1) {

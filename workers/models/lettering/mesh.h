@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LET_MAX_VERTICES 12000000 /* 24 bytes each in the result, about as much again to make it */
+#define LET_MAX_VERTICES 12000000 /* 24 bytes each in the result, about as much again to make it   \
+                                   */
 
 struct let_mesh {
     float *positions; /* x y z, metres */

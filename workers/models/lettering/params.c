@@ -114,7 +114,9 @@ static int read_font(const struct rule *rule, json_t *value, struct let_params *
 }
 
 #define NUMBER(name, low, high, range, help)                                                       \
-    {#name, read_number, offsetof(struct let_params, name), low, high, range, help}
+    {                                                                                              \
+#name, read_number, offsetof(struct let_params, name), low, high, range, help              \
+    }
 
 static const struct rule rules[] = {
     NUMBER(depth, 0.0005, 10, "a number from 0.0005 to 10", "metres front to back (0.02)"),
@@ -146,23 +148,24 @@ static int read_one(const char *name, json_t *value, struct let_params *params,
 
 int let_params_read(json_t *object, struct let_params *ret_params, struct let_error *err)
 {
-    struct let_params params = {.depth = 0.02,
-                                .height = 0.1,
-                                .bevel = -1,
-                                .metallic = 0,
-                                .roughness = 0.4,
-                                .line_spacing = 1,
-                                .color = {linear(0xe0 / 255.0), linear(0x91 / 255.0),
-                                          linear(0x2f / 255.0)},
-                                .smooth = true,
-                                .align = LET_CENTER,
-                                .font = "DejaVuSans-Bold.ttf"};
+    struct let_params params = {
+        .depth = 0.02,
+        .height = 0.1,
+        .bevel = -1,
+        .metallic = 0,
+        .roughness = 0.4,
+        .line_spacing = 1,
+        .color = {linear(0xe0 / 255.0), linear(0x91 / 255.0), linear(0x2f / 255.0)},
+        .smooth = true,
+        .align = LET_CENTER,
+        .font = "DejaVuSans-Bold.ttf"};
     const char *name;
     json_t *value;
 
     if (object && !json_is_object(object) && !json_is_null(object))
         return let_fail(err, LET_BAD_INPUT, "\"parameters\" must be an object");
-    json_object_foreach (object, name, value) {
+    json_object_foreach(object, name, value)
+    {
         int status = read_one(name, value, &params, err);
 
         if (status)

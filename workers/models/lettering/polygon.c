@@ -23,8 +23,8 @@ void let_polygon_done(struct let_polygon *polygon)
 
 void let_polygon_add(struct let_polygon *polygon, struct let_point point)
 {
-    polygon->points = let_grow(polygon->points, &polygon->capacity, polygon->count + 1,
-                               sizeof(*polygon->points));
+    polygon->points =
+        let_grow(polygon->points, &polygon->capacity, polygon->count + 1, sizeof(*polygon->points));
     polygon->points[polygon->count++] = point;
 }
 
@@ -122,8 +122,7 @@ static struct let_point moved(struct let_point p, struct let_point by, int sign)
     return (struct let_point){p.x + sign * by.x, p.y + sign * by.y};
 }
 
-bool let_polygon_meet(const struct let_polygon *a, const struct let_polygon *b,
-                      struct let_point by)
+bool let_polygon_meet(const struct let_polygon *a, const struct let_polygon *b, struct let_point by)
 {
     struct let_box box = let_polygon_box(a);
 

@@ -33,8 +33,7 @@ static struct corner corner_of(const struct canvas *canvas, const struct let_mes
                                uint32_t index)
 {
     const float *p = mesh->positions + 3 * (size_t)index, *n = mesh->normals + 3 * (size_t)index;
-    struct let_vec at =
-        let_camera_project(&canvas->camera, (struct let_vec){p[0], p[1], p[2]});
+    struct let_vec at = let_camera_project(&canvas->camera, (struct let_vec){p[0], p[1], p[2]});
 
     at.x = (at.x + 1) * (SIDE / 2.0F);
     at.y = (1 - at.y) * (SIDE / 2.0F);
@@ -96,10 +95,10 @@ static void paint_backdrop(struct canvas *canvas, const struct let_mesh *mesh)
         for (size_t x = 0; x < SIDE; x++) {
             float dark = shadow[y / SAMPLES * LET_PICTURE + x / SAMPLES];
 
-            canvas->color[y * SIDE + x] =
-                let_vec_add((struct let_vec){0, 0, 0},
-                            let_backdrop((float)x * (2.0F / SIDE) - 1, 1 - (float)y * (2.0F / SIDE)),
-                            1 - SHADOW * dark);
+            canvas->color[y * SIDE + x] = let_vec_add(
+                (struct let_vec){0, 0, 0},
+                let_backdrop((float)x * (2.0F / SIDE) - 1, 1 - (float)y * (2.0F / SIDE)),
+                1 - SHADOW * dark);
         }
     free(shadow);
 }
@@ -114,7 +113,8 @@ static uint8_t *average(const struct canvas *canvas)
             uint8_t *pixel = pixels + 3 * (y * LET_PICTURE + x);
 
             for (size_t sample = 0; sample < SAMPLES * SAMPLES; sample++) {
-                size_t row = y * SAMPLES + sample / SAMPLES, column = x * SAMPLES + sample % SAMPLES;
+                size_t row = y * SAMPLES + sample / SAMPLES,
+                       column = x * SAMPLES + sample % SAMPLES;
                 struct let_vec c = canvas->color[row * SIDE + column];
 
                 /* a sample brighter than white would keep edges jagged */

@@ -16,8 +16,8 @@
 #include "cluster.h"
 #include "solid.h"
 
-#define EM_BITS 16       /* grid units per em: 2^15 .. 2^16 unless the text is very wide */
-#define FLOAT_LIMIT 16e6 /* just below 2^24 */
+#define EM_BITS 16           /* grid units per em: 2^15 .. 2^16 unless the text is very wide */
+#define FLOAT_LIMIT 16e6     /* just below 2^24 */
 #define FINE_CHORDS 3000.0   /* chord tolerance: em / this */
 #define COARSE_CHORDS 1200.0 /* the same for long texts */
 #define LONG_TEXT 300        /* glyphs */
@@ -32,9 +32,9 @@ struct scene {
     const struct let_font *font;
     const struct let_events *events;
     struct let_profile profile;
-    double scale;            /* grid units per font unit */
-    double tolerance;        /* grid units */
-    struct glyph *glyphs;    /* sorted by index, one per different glyph */
+    double scale;         /* grid units per font unit */
+    double tolerance;     /* grid units */
+    struct glyph *glyphs; /* sorted by index, one per different glyph */
     size_t glyph_count;
     struct let_instance *instances; /* one per placement that shows something */
     struct glyph **owners;          /* of the instances, same order */
@@ -76,8 +76,7 @@ static void choose_grid(struct scene *scene, const struct let_text *text,
         grid *= 2;
     scene->profile.grid = grid;
     scene->scale = metres / grid;
-    scene->tolerance =
-        em / grid / (text->count > LONG_TEXT ? COARSE_CHORDS : FINE_CHORDS);
+    scene->tolerance = em / grid / (text->count > LONG_TEXT ? COARSE_CHORDS : FINE_CHORDS);
 }
 
 static int glyph_order(const void *left, const void *right)
@@ -175,12 +174,11 @@ static int append(struct let_mesh *mesh, const struct let_solid *solid, struct l
     if (vertices > LET_MAX_VERTICES)
         return let_fail(err, LET_TOO_LARGE, "the mesh would have more than %d vertices",
                         LET_MAX_VERTICES);
-    mesh->positions = let_grow(mesh->positions, &mesh->vertex_capacity, vertices,
-                               3 * sizeof(*mesh->positions));
+    mesh->positions =
+        let_grow(mesh->positions, &mesh->vertex_capacity, vertices, 3 * sizeof(*mesh->positions));
     mesh->normals =
         let_grow(mesh->normals, &mesh->normal_capacity, vertices, 3 * sizeof(*mesh->normals));
-    mesh->indices =
-        let_grow(mesh->indices, &mesh->index_capacity, indices, sizeof(*mesh->indices));
+    mesh->indices = let_grow(mesh->indices, &mesh->index_capacity, indices, sizeof(*mesh->indices));
     for (size_t i = 0; i < solid->vertex_count; i++) {
         const struct let_vertex *v = &solid->vertices[i];
         float place[3] = {(float)((double)(v->x + at.x) * grid),
@@ -241,9 +239,9 @@ static int add_group(struct scene *scene, size_t first, bool alone, struct let_m
         status = let_fail(err, LET_GEOMETRY, "glyph %u of font \"%s\" cannot be made solid",
                           glyph->index, scene->font->name);
     else
-        status = append(mesh, solid,
-                        (struct let_point){at.x + scene->shift.x, at.y + scene->shift.y},
-                        scene->profile.grid, err);
+        status =
+            append(mesh, solid, (struct let_point){at.x + scene->shift.x, at.y + scene->shift.y},
+                   scene->profile.grid, err);
     let_polygon_done(&shape);
     let_solid_done(&merged);
     return status;

@@ -75,8 +75,8 @@ float *let_shadow(const struct let_camera *camera, const struct let_mesh *mesh,
                   struct let_vec light, int side)
 {
     struct mask mask = {let_alloc((size_t)side * (size_t)side, sizeof(float)), side};
-    struct let_vec middle = {(mesh->low[0] + mesh->high[0]) / 2,
-                             (mesh->low[1] + mesh->high[1]) / 2, mesh->low[2]};
+    struct let_vec middle = {(mesh->low[0] + mesh->high[0]) / 2, (mesh->low[1] + mesh->high[1]) / 2,
+                             mesh->low[2]};
     float depth = (mesh->high[2] - mesh->low[2]) * camera->zoom *
                   let_camera_project(camera, middle).z * (float)side / 2;
 
@@ -88,13 +88,12 @@ float *let_shadow(const struct let_camera *camera, const struct let_mesh *mesh,
             continue;
         for (size_t k = 0; k < 3; k++) {
             const float *p = mesh->positions + 3 * (size_t)mesh->indices[i + k];
-            struct let_vec at =
-                let_vec_add((struct let_vec){p[0], p[1], p[2]}, light,
-                            -(p[2] - mesh->low[2]) / light.z);
+            struct let_vec at = let_vec_add((struct let_vec){p[0], p[1], p[2]}, light,
+                                            -(p[2] - mesh->low[2]) / light.z);
 
             at = let_camera_project(camera, at);
-            corners[k] = (struct let_vec){(at.x + 1) * (float)side / 2,
-                                          (1 - at.y) * (float)side / 2, 0};
+            corners[k] =
+                (struct let_vec){(at.x + 1) * (float)side / 2, (1 - at.y) * (float)side / 2, 0};
         }
         fill(&mask, corners);
     }

@@ -5,19 +5,28 @@
  * end points and nowhere else, and every vertex is at least half a grid unit away from every edge
  * that does not end in it. That is what the triangulation and the winding count rely on.
  * A pass makes every end point and every rounded crossing "hot" and bends each edge through the
- * hot grid cells it visits. Edges are kept sorted by x, so work is near linear for a line of text.
+ * hot grid cells it visits. Neighbours are found with buckets.c, so work is near linear.
  * Does not know loops or fill rules: that is clean.c. */
 #include "snap.h"
 
 #include <stdlib.h>
 
 #include "alloc.h"
+#include "buckets.h"
 
 #define MAX_PASSES 64
 
 struct points {
     struct let_point *items;
     size_t count, capacity;
+};
+
+/* What a pass needs, kept from one to the next. */
+struct work {
+    struct points hot, found;
+    struct let_box *boxes;
+    size_t box_capacity;
+    struct let_buckets buckets; /* of `boxes`: first the edges', then the hot points' */
 };
 
 void let_edges_add(struct let_edges *edges, struct let_point from, struct let_point to)
@@ -101,26 +110,32 @@ static struct let_point crossing(const struct let_edge *e, const struct let_edge
                               e->a.y + divide(part * (e->b.y - e->a.y), whole)};
 }
 
-static void find_hot(const struct let_edges *edges, struct points *hot)
+static void find_hot(const struct let_edges *edges, struct work *work)
 {
+    struct points *hot = &work->hot;
     size_t kept = 0;
 
+    work->boxes = let_grow(work->boxes, &work->box_capacity, edges->count, sizeof(*work->boxes));
+    for (size_t i = 0; i < edges->count; i++)
+        work->boxes[i] = let_box_of(edges->items[i].a, edges->items[i].b);
+    let_buckets_init(&work->buckets, work->boxes, edges->count);
     hot->count = 0;
     for (size_t i = 0; i < edges->count; i++) {
         const struct let_edge *e = &edges->items[i];
-        int64_t low = let_min(e->a.y, e->b.y), high = let_max(e->a.y, e->b.y);
+        struct let_near near;
+        size_t j;
 
         points_add(hot, e->a);
         points_add(hot, e->b);
-        for (size_t j = i + 1; j < edges->count && edges->items[j].a.x <= e->b.x; j++) {
+        let_near_start(&near, &work->buckets, work->boxes[i]);
+        while (let_near_next(&near, &j)) {
             const struct let_edge *f = &edges->items[j];
 
-            if (let_max(f->a.y, f->b.y) < low || let_min(f->a.y, f->b.y) > high)
-                continue;
-            if (let_cross(e->a, e->b, f->a, f->b))
+            if (j > i && let_cross(e->a, e->b, f->a, f->b))
                 points_add(hot, crossing(e, f));
         }
     }
+    let_buckets_done(&work->buckets);
     if (hot->count)
         qsort(hot->items, hot->count, sizeof(*hot->items), point_order);
     for (size_t i = 0; i < hot->count; i++)
@@ -129,19 +144,12 @@ static void find_hot(const struct let_edges *edges, struct points *hot)
     hot->count = kept;
 }
 
-static size_t first_from(const struct points *points, int64_t x)
+static void index_hot(struct work *work)
 {
-    size_t low = 0, high = points->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (points->items[middle].x < x)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    work->boxes = let_grow(work->boxes, &work->box_capacity, work->hot.count, sizeof(*work->boxes));
+    for (size_t i = 0; i < work->hot.count; i++)
+        work->boxes[i] = let_box_of(work->hot.items[i], work->hot.items[i]);
+    let_buckets_init(&work->buckets, work->boxes, work->hot.count);
 }
 
 /* Does the edge visit the unit cell around p, which is in the edge's box? Cells are half open, so
@@ -156,18 +164,19 @@ static bool visits(const struct let_edge *e, struct let_point p)
 }
 
 /* The hot points other than its ends whose cell the edge visits, in its order. */
-static void visited(const struct let_edge *e, const struct points *hot, struct points *found)
+static void find_visited(const struct let_edge *e, struct work *work)
 {
-    int64_t low = let_min(e->a.y, e->b.y), high = let_max(e->a.y, e->b.y);
+    struct points *found = &work->found;
+    struct let_near near;
+    size_t i;
 
     found->count = 0;
-    for (size_t i = first_from(hot, e->a.x); i < hot->count && hot->items[i].x <= e->b.x; i++) {
-        struct let_point p = hot->items[i];
+    let_near_start(&near, &work->buckets, let_box_of(e->a, e->b));
+    while (let_near_next(&near, &i)) {
+        struct let_point p = work->hot.items[i];
         size_t at;
 
-        if (p.y < low || p.y > high || let_same(p, e->a) || let_same(p, e->b))
-            continue;
-        if (!visits(e, p))
+        if (let_same(p, e->a) || let_same(p, e->b) || !visits(e, p))
             continue;
         points_add(found, p);
         for (at = found->count - 1;
@@ -187,37 +196,48 @@ static void add_weighted(struct let_edges *edges, struct let_point from, struct 
         edges->items[before].weight *= weight;
 }
 
+/* One pass from `edges` to `next`. Returns whether anything was split. */
+static bool pass(const struct let_edges *edges, struct let_edges *next, struct work *work)
+{
+    bool changed = false;
+
+    next->count = 0;
+    find_hot(edges, work);
+    index_hot(work);
+    for (size_t i = 0; i < edges->count; i++) {
+        const struct let_edge *e = &edges->items[i];
+        struct let_point from = e->a;
+
+        find_visited(e, work);
+        changed |= work->found.count > 0;
+        for (size_t k = 0; k < work->found.count; k++) {
+            add_weighted(next, from, work->found.items[k], e->weight);
+            from = work->found.items[k];
+        }
+        add_weighted(next, from, e->b, e->weight);
+    }
+    let_buckets_done(&work->buckets);
+    return changed;
+}
+
 int let_snap(struct let_edges *edges)
 {
-    struct points hot = {0}, found = {0};
-    struct let_edges next = {0}, swap;
-    int passes = 0;
+    struct work work = {0};
+    struct let_edges next = {0};
     bool changed = true;
 
     merge(edges);
-    while (changed && passes++ < MAX_PASSES) {
-        changed = false;
-        next.count = 0;
-        find_hot(edges, &hot);
-        for (size_t i = 0; i < edges->count; i++) {
-            const struct let_edge *e = &edges->items[i];
-            struct let_point from = e->a;
+    for (int passes = 0; changed && passes < MAX_PASSES; passes++) {
+        struct let_edges swap = *edges;
 
-            visited(e, &hot, &found);
-            changed |= found.count > 0;
-            for (size_t k = 0; k < found.count; k++) {
-                add_weighted(&next, from, found.items[k], e->weight);
-                from = found.items[k];
-            }
-            add_weighted(&next, from, e->b, e->weight);
-        }
-        swap = *edges;
+        changed = pass(edges, &next, &work);
         *edges = next;
         next = swap;
         merge(edges);
     }
-    free(hot.items);
-    free(found.items);
+    free(work.hot.items);
+    free(work.found.items);
+    free(work.boxes);
     let_edges_done(&next);
     return changed ? -1 : 0;
 }

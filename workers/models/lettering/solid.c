@@ -49,12 +49,11 @@ static uint32_t add_vertex(struct let_solid *solid, struct let_point p, double z
 
     solid->vertices = let_grow(solid->vertices, &solid->vertex_capacity, solid->vertex_count + 1,
                                sizeof(*solid->vertices));
-    solid->vertices[solid->vertex_count] =
-        (struct let_vertex){(int32_t)p.x,
-                            (int32_t)p.y,
-                            (float)z,
-                            {(float)(normal[0] / length), (float)(normal[1] / length),
-                             (float)(normal[2] / length)}};
+    solid->vertices[solid->vertex_count] = (struct let_vertex){
+        (int32_t)p.x,
+        (int32_t)p.y,
+        (float)z,
+        {(float)(normal[0] / length), (float)(normal[1] / length), (float)(normal[2] / length)}};
     return (uint32_t)solid->vertex_count++;
 }
 
@@ -146,7 +145,7 @@ static void add_band(struct let_solid *solid, const struct band *band,
                      const struct let_profile *profile)
 {
     const struct let_polygon *polygon = band->outline;
-    uint32_t (*pairs)[2][2] = let_alloc(polygon->count, sizeof(*pairs));
+    uint32_t(*pairs)[2][2] = let_alloc(polygon->count, sizeof(*pairs));
 
     for (size_t loop = 0; loop < polygon->loops; loop++) {
         size_t start = let_polygon_start(polygon, loop), end = polygon->ends[loop];

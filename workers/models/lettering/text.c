@@ -41,13 +41,14 @@ static bool in_ranges(uint32_t character, const struct range *ranges, size_t cou
     return false;
 }
 
-#define IN_RANGES(character, ranges) in_ranges(character, ranges, sizeof(ranges) / sizeof((ranges)[0]))
+#define IN_RANGES(character, ranges)                                                               \
+    in_ranges(character, ranges, sizeof(ranges) / sizeof((ranges)[0]))
 
 static bool is_space(uint32_t c)
 {
-    static const struct range spaces[] = {
-        {0x20, 0x20},     {0xA0, 0xA0},     {0x1680, 0x1680}, {0x2000, 0x200A},
-        {0x202F, 0x202F}, {0x205F, 0x205F}, {0x3000, 0x3000}, {0x2800, 0x2800}};
+    static const struct range spaces[] = {{0x20, 0x20},     {0xA0, 0xA0},     {0x1680, 0x1680},
+                                          {0x2000, 0x200A}, {0x202F, 0x202F}, {0x205F, 0x205F},
+                                          {0x3000, 0x3000}, {0x2800, 0x2800}};
 
     return IN_RANGES(c, spaces);
 }
@@ -55,10 +56,9 @@ static bool is_space(uint32_t c)
 /* Marks that only steer a shaping engine or a line breaker. */
 static bool is_invisible(uint32_t c)
 {
-    static const struct range marks[] = {{0xAD, 0xAD},     {0x034F, 0x034F}, {0x061C, 0x061C},
-                                         {0x180B, 0x180E}, {0x200B, 0x200F}, {0x202A, 0x202E},
-                                         {0x2060, 0x206F}, {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF},
-                                         {0xE0000, 0xE0FFF}};
+    static const struct range marks[] = {
+        {0xAD, 0xAD},     {0x034F, 0x034F}, {0x061C, 0x061C}, {0x180B, 0x180E}, {0x200B, 0x200F},
+        {0x202A, 0x202E}, {0x2060, 0x206F}, {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF}, {0xE0000, 0xE0FFF}};
 
     return IN_RANGES(c, marks);
 }
@@ -75,8 +75,8 @@ static bool is_line_end(uint32_t c)
 
 static bool needs_shaping(uint32_t c)
 {
-    static const struct range scripts[] = {{0x0590, 0x08FF}, {0x0900, 0x0DFF}, {0x1000, 0x109F},
-                                           {0x1780, 0x17FF}};
+    static const struct range scripts[] = {
+        {0x0590, 0x08FF}, {0x0900, 0x0DFF}, {0x1000, 0x109F}, {0x1780, 0x17FF}};
 
     return IN_RANGES(c, scripts);
 }
@@ -101,10 +101,8 @@ static void place(struct layout *layout, uint32_t character)
     if (needs_shaping(character))
         layout->unshaped++;
     layout->pen += let_font_kerning(layout->font, layout->previous, glyph);
-    text->items =
-        let_grow(text->items, &text->capacity, text->count + 1, sizeof(*text->items));
-    text->items[text->count++] =
-        (struct let_placement){glyph, layout->pen, (int64_t)text->lines};
+    text->items = let_grow(text->items, &text->capacity, text->count + 1, sizeof(*text->items));
+    text->items[text->count++] = (struct let_placement){glyph, layout->pen, (int64_t)text->lines};
     layout->pen += let_font_advance(layout->font, glyph);
     layout->line_end = layout->pen;
     layout->previous = glyph;
@@ -179,17 +177,17 @@ static void warn(struct layout *layout)
 
     if (text->missing) {
         char *note = new_warning(text);
-        int used = snprintf(note, size, "%zu character%s not in %.100s, shown as a box:",
-                            text->missing, text->missing == 1 ? " is" : "s are",
-                            layout->font->name);
+        int used =
+            snprintf(note, size, "%zu character%s not in %.100s, shown as a box:", text->missing,
+                     text->missing == 1 ? " is" : "s are", layout->font->name);
 
         for (size_t i = 0; i < layout->listed_count && used > 0 && (size_t)used < size; i++)
-            used += snprintf(note + used, size - (size_t)used, " U+%04X",
-                             (unsigned)layout->listed[i]);
+            used +=
+                snprintf(note + used, size - (size_t)used, " U+%04X", (unsigned)layout->listed[i]);
     }
     if (layout->controls)
-        (void)snprintf(new_warning(text), size, "%zu control character%s ignored",
-                       layout->controls, layout->controls == 1 ? "" : "s");
+        (void)snprintf(new_warning(text), size, "%zu control character%s ignored", layout->controls,
+                       layout->controls == 1 ? "" : "s");
     if (layout->unshaped)
         (void)snprintf(new_warning(text), size,
                        "%zu character%s of a script that needs shaping: set unjoined, left to "

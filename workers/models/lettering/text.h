@@ -31,8 +31,8 @@ struct let_text {
 
 /* Decode strictly: no overlong forms, no surrogates, nothing above U+10FFFF.
  * ret_characters: to be freed by the caller. Errors: LET_INVALID_UTF8, LET_TOO_LARGE. */
-int let_utf8_decode(const char *bytes, size_t length, uint32_t **ret_characters,
-                    size_t *ret_count, struct let_error *err);
+int let_utf8_decode(const char *bytes, size_t length, uint32_t **ret_characters, size_t *ret_count,
+                    struct let_error *err);
 
 /* Break into lines, map to glyphs, kern, align. Characters the font lacks become glyph 0.
  * ret_text: let_text_done() frees it.

@@ -43,8 +43,8 @@ static size_t decode(const unsigned char *at, size_t left, uint32_t *ret_charact
     return length;
 }
 
-int let_utf8_decode(const char *bytes, size_t length, uint32_t **ret_characters,
-                    size_t *ret_count, struct let_error *err)
+int let_utf8_decode(const char *bytes, size_t length, uint32_t **ret_characters, size_t *ret_count,
+                    struct let_error *err)
 {
     const unsigned char *at = (const unsigned char *)bytes;
     uint32_t *characters = NULL;

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where the facts about a new account come from: flags, files, the environment, or a person at the
+ * terminal. Guarantee: a password is never shown, echoed or left in a buffer of ours; a terminal
+ * whose echo was switched off gets it back also when Ctrl-C ends the question. Does not: judge
+ * (account.h does).
+ */
+#include "ask_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "p3d/str.h"
+
+/* One line of at most size - 1 bytes, without its end. False at the end of input, or too long. */
+static bool read_line(int fd, char *dst, size_t size, bool *ret_too_long)
+{
+    size_t n = 0;
+    char c = 0;
+    ssize_t r;
+    *ret_too_long = false;
+    /* Byte by byte: what stands behind the line stays for whoever reads next. */
+    while ((r = read(fd, &c, 1)) == 1 && c != '\n') {
+        if (n + 1 < size)
+            dst[n++] = c;
+        else
+            *ret_too_long = true;
+    }
+    if (n > 0 && dst[n - 1] == '\r')
+        n--;
+    dst[n] = '\0';
+    return r == 1 || (r == 0 && n > 0);
+}
+
+bool p3d_ask_possible(void)
+{
+    return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
+}
+
+bool p3d_ask_line(const char *question, char *dst, size_t size)
+{
+    bool too_long;
+    (void)fprintf(stderr, "%s: ", question);
+    if (!read_line(STDIN_FILENO, dst, size, &too_long))
+        return false;
+    if (too_long)
+        (void)fputs("that is too long\n", stderr);
+    return !too_long;
+}
+
+static void on_interrupt(int sig)
+{
+    (void)sig; /* it only ends the read(2), so that the echo can be switched on again */
+}
+
+static bool ask_hidden(const char *question, char *dst, size_t size)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    enum { SIGNALS = sizeof(signals) / sizeof(*signals) };
+    struct sigaction before[SIGNALS], now = {.sa_handler = on_interrupt};
+    struct termios shown, hidden;
+    bool too_long = false;
+
+    if (tcgetattr(STDIN_FILENO, &shown) != 0)
+        return false;
+    hidden = shown;
+    hidden.c_lflag &= ~(tcflag_t)ECHO;
+    for (int i = 0; i < SIGNALS; i++)
+        (void)sigaction(signals[i], &now, &before[i]);
+    (void)fprintf(stderr, "%s: ", question);
+    bool ok = tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 && read_line(STDIN_FILENO, dst, size, &too_long);
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+    (void)fputc('\n', stderr);
+    for (int i = 0; i < SIGNALS; i++)
+        (void)sigaction(signals[i], &before[i], NULL);
+    return ok && !too_long;
+}
+
+static bool ask_twice(struct p3d_secret *ret)
+{
+    char first[P3D_SECRET_MAX + 1], second[P3D_SECRET_MAX + 1];
+    bool ok = ask_hidden("Password", first, sizeof(first)) && ask_hidden("Password again", second, sizeof(second));
+    if (ok && strcmp(first, second) != 0) {
+        (void)fputs("the two passwords are not the same\n", stderr);
+        ok = false;
+    }
+    if (ok)
+        p3d_secret_set(ret, p3d_str_z(first));
+    p3d_wipe(first, sizeof(first));
+    p3d_wipe(second, sizeof(second));
+    return ok;
+}
+
+static bool from_file(const char *path, struct p3d_secret *ret)
+{
+    char line[P3D_SECRET_MAX + 1];
+    bool too_long = false, standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && read_line(fd, line, sizeof(line), &too_long);
+    if (fd < 0)
+        (void)fprintf(stderr, "--password-file %s: %s\n", path, strerror(errno));
+    else if (!ok || too_long)
+        (void)fprintf(stderr, "--password-file %s: %s\n", path, too_long ? "Password is too long" : "it is empty");
+    else
+        p3d_secret_set(ret, p3d_str_z(line));
+    p3d_wipe(line, sizeof(line));
+    if (!standard && fd >= 0)
+        (void)close(fd);
+    return ok && !too_long;
+}
+
+/* Out of the environment, so that no child gets it. */
+static bool from_environment(struct p3d_secret *ret)
+{
+    char *value = getenv("ADMIN_PASSWORD");
+    if (value == NULL)
+        return false;
+    size_t n = strlen(value);
+    p3d_secret_set(ret, (struct p3d_str){value, n <= P3D_SECRET_MAX ? n : 0});
+    p3d_wipe(value, n);
+    (void)unsetenv("ADMIN_PASSWORD");
+    return true;
+}
+
+int p3d_ask_password(struct p3d_options *o, struct p3d_secret *ret)
+{
+    const char *file = o->value[P3D_OPT_PASSWORD_FILE];
+    bool in_environment = from_environment(ret);
+    if (o->value[P3D_OPT_PASSWORD] != NULL && file != NULL) {
+        (void)fputs("--password and --password-file: one of them\n", stderr);
+        return P3D_EXIT_USAGE;
+    }
+    if (o->value[P3D_OPT_PASSWORD] != NULL) {
+        (void)fputs("warning: a password on the command line can be seen by other users of this machine and stays "
+                    "in the shell's history; --password-file is safer\n",
+                    stderr);
+        if (o->password_too_long) {
+            (void)fputs("Password is too long\n", stderr);
+            return P3D_EXIT_REFUSED;
+        }
+        p3d_secret_set(ret, (struct p3d_str){(const char *)o->password.p, o->password.n});
+        return 0;
+    }
+    if (file != NULL)
+        return from_file(file, ret) ? 0 : P3D_EXIT_REFUSED;
+    if (in_environment)
+        return 0;
+    if (!p3d_ask_possible()) {
+        (void)fputs("no password: give --password-file FILE (- is standard input) or set ADMIN_PASSWORD\n", stderr);
+        return P3D_EXIT_USAGE;
+    }
+    return ask_twice(ret) ? 0 : P3D_EXIT_REFUSED;
+}

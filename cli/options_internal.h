@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line: which verbs there are, which flags each takes, and what was given.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "p3d/config.h"
+#include "p3d/crypto.h"
+
+/* Exit statuses of every verb. */
+enum { P3D_EXIT_OK = 0, P3D_EXIT_REFUSED = 1, P3D_EXIT_USAGE = 2, P3D_EXIT_UNAVAILABLE = 3 };
+
+enum p3d_option {
+    P3D_OPT_CONFIG,
+    P3D_OPT_DATA_DIR,
+    P3D_OPT_HOST,
+    P3D_OPT_PORT,
+    P3D_OPT_JSON,
+    P3D_OPT_INHERIT,
+    P3D_OPT_USERNAME,
+    P3D_OPT_EMAIL,
+    P3D_OPT_PASSWORD,
+    P3D_OPT_PASSWORD_FILE,
+    P3D_OPT_ROLE,
+    P3D_OPT_REDIS_URL,
+    P3D_OPT_TOKEN_NAME,
+    P3D_OPT_TOKEN_DAYS,
+    P3D_OPT_HELP,
+    P3D_OPT__COUNT
+};
+#define P3D_OPT_BIT(o) (1U << (o))
+
+/* What was given; values point into argv, except those of secrets. */
+struct p3d_options {
+    const char *value[P3D_OPT__COUNT]; /* NULL = not given; "" for a flag without value */
+    struct p3d_secret password;        /* --password: wiped from argv at once */
+    char *redis_url;                   /* --redis-url: the same, it may hold a password; owned */
+    bool password_too_long;            /* it was cut */
+    bool help;
+};
+
+struct p3d_verb {
+    const char *name, *noun; /* "users" "create"; noun NULL: the verb stands alone */
+    unsigned options;        /* P3D_OPT_BIT of those it takes; --help always */
+    bool hidden;             /* of the machinery, not shown */
+    int (*run)(struct p3d_options *o);
+    const char *summary;
+    const char *example; /* lines for --help */
+};
+
+/* argv from behind the verb on, argv[0] is ignored. Returns 0 or P3D_EXIT_USAGE (said on stderr). */
+int p3d_options_parse(const struct p3d_verb *v, int argc, char **argv, struct p3d_options *ret);
+void p3d_options_done(struct p3d_options *o);
+void p3d_options_help(const struct p3d_verb *v, FILE *out);
+
+/* The configuration with the flags on top. Says what is wrong on stderr. Returns 0 or P3D_EXIT_REFUSED. */
+int p3d_options_config(const struct p3d_options *o, struct p3d_config **ret);
+
+/* ---- users.c ---- */
+int p3d_users_create(struct p3d_options *o);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A job of the store as the API shows it, and its result as the download routes need it. Pure functions: no call, no
+ * clock, no configuration. Texts of the record are data of another process and are judged like a request.
+ */
+#pragma once
+#include <jansson.h>
+
+#include "p3d/err.h"
+#include "p3d/job.h"
+
+#define P3D_JOBS_PATH "/api/v1/system/jobs/"
+
+/* The parsed texts of a job. job is borrowed. */
+struct p3d_job_view {
+    const struct p3d_job *job;
+    json_t *spec;   /* object */
+    json_t *detail; /* object, perhaps empty */
+    const json_t *result; /* inside detail; NULL unless the job is completed and says one */
+};
+/* Errors: P3D_E_CORRUPT a text is no JSON object. Free with _done in either case. */
+P3D_MUST int p3d_job_view_init(struct p3d_job_view *v, const struct p3d_job *job);
+void p3d_job_view_done(struct p3d_job_view *v);
+
+/* One file of the result, as the record has it; pointers into the view. */
+struct p3d_result_file {
+    const char *name, *role;
+    const char *sha256;   /* 64 hex, or NULL */
+    int64_t size_bytes;
+};
+const char *p3d_job_attempt(const struct p3d_job_view *v); /* "<fence>-<nonce>", or NULL without a result */
+/* By name. Errors: P3D_E_RESULT_NOT_FOUND. */
+P3D_MUST int p3d_job_file(const struct p3d_job_view *v, struct p3d_str name, struct p3d_result_file *ret);
+P3D_MUST int p3d_job_mesh(const struct p3d_job_view *v, struct p3d_result_file *ret); /* the main file */
+P3D_MUST int p3d_job_thumbnail(const struct p3d_job_view *v, struct p3d_result_file *ret);
+
+/* The job object of the API. base_url: "http://host:port", put before the URLs. New reference. */
+json_t *p3d_job_json(const struct p3d_job_view *v, const char *base_url);
+/* {"filename","file_size_bytes","file_size_mb","content_type","file_extension"} */
+json_t *p3d_file_info_json(const struct p3d_result_file *f);
+/* [{"name","role","size_bytes","sha256","content_type","url"}] */
+json_t *p3d_job_files_json(const struct p3d_job_view *v, const char *base_url);
+/* {"model_used","parameters", … what the model said}; never NULL. */
+json_t *p3d_job_generation_json(const struct p3d_job_view *v);
+json_t *p3d_job_seconds_json(const struct p3d_job *j); /* processing_time */
+/* The extension of a name without its dot; empty when it has none. Inside name. */
+const char *p3d_file_extension(const char *name);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How handlers answer when something is wrong. Guarantee: a request is told what is wrong with it only after its
+ * credential, its scope and, where a job is named, the job's existence and owner have been judged; a back end that
+ * cannot answer is 503, never 401; an internal failure shows the request's id and nothing else.
+ * Does not: log requests (main.c), or know the text of an error (err.def).
+ */
+#include "app_internal.h"
+
+#include <string.h>
+
+#include "p3d/log.h"
+
+struct refuse {
+    struct p3d_call *call;
+    struct p3d_refusal why;
+};
+
+static void free_faults(void *arg)
+{
+    p3d_faults_done(arg);
+}
+
+/* Routes of accounts have their own words for a store that is away. */
+static bool is_account_route(const struct p3d_call *c)
+{
+    return p3d_call_route(c)->mode == P3D_MODE_AUTH;
+}
+
+void p3d_api_store_failed(struct p3d_call *c, int err)
+{
+    const struct p3d_err_info *info = p3d_err_info(err);
+    char detail[64];
+    if (err == P3D_E_STORE_DOWN && is_account_route(c)) {
+        p3d_reply_error(c, P3D_E_AUTH_DOWN, NULL);
+    } else if (err == P3D_E_SCOPE_MISSING) {
+        (void)p3d_format(detail, sizeof(detail), "Missing scope: %s", p3d_scope_name(p3d_call_access(c)->scope));
+        p3d_reply_error(c, err, detail);
+    } else if (info->status == 500) {
+        p3d_log(P3D_LOG_ERROR, "request_failed", P3D_S("route", p3d_call_route(c)->name), P3D_S("error", info->symbol),
+                P3D_S("req", p3d_call_request_id(c)));
+        p3d_reply_error(c, err, p3d_call_request_id(c));
+    } else {
+        p3d_reply_error(c, err, info->detail != NULL ? NULL : info->message);
+    }
+}
+
+void p3d_api_began(struct p3d_call *c, int err)
+{
+    if (err == 0)
+        return;
+    p3d_api_store_failed(c, err);
+    p3d_call_unref(c);
+}
+
+int p3d_api_check(struct p3d_call *c, const struct p3d_access *who, p3d_store_cb *cb, void *priv)
+{
+    static const struct p3d_answer nobody = {.n = 0};
+    if (p3d_call_route(c)->credential == P3D_CRED_PUBLIC || who->kind == P3D_ACCESS_OPEN) {
+        cb(priv, 0, &nobody);
+        return 0;
+    }
+    return p3d_store_check_access(p3d_call_app(c)->store, who, NULL, cb, priv);
+}
+
+static void say(struct refuse *f)
+{
+    const struct p3d_error *e = &f->why.error;
+    if (f->why.faults.list != NULL)
+        p3d_reply_faults(f->call, &f->why.faults);
+    else
+        p3d_reply_error(f->call, e->code, e->detail[0] != '\0' ? e->detail : NULL);
+}
+
+static void on_judged(void *priv, int err, const struct p3d_answer *a)
+{
+    struct refuse *f = priv;
+    struct p3d_call *c = f->call;
+    (void)a;
+    if (err != 0)
+        p3d_api_store_failed(c, err);
+    else
+        say(f);
+    p3d_call_unref(c);
+}
+
+void p3d_api_refuse_as(struct p3d_call *c, const struct p3d_access *who, struct p3d_refusal *r,
+                       const struct p3d_job_id *job)
+{
+    struct refuse *f = p3d_call_alloc(c, sizeof(*f));
+    f->call = p3d_call_ref(c);
+    f->why = *r;
+    memset(r, 0, sizeof(*r));
+    p3d_call_defer(c, free_faults, &f->why.faults);
+    if (job == NULL)
+        p3d_api_began(c, p3d_api_check(c, who, on_judged, f));
+    else
+        p3d_api_began(c, p3d_store_check_access(p3d_call_app(c)->store, who, job, on_judged, f));
+}
+
+void p3d_api_refuse(struct p3d_call *c, struct p3d_refusal *r, const struct p3d_job_id *job)
+{
+    p3d_api_refuse_as(c, p3d_call_access(c), r, job);
+}
+
+bool p3d_api_job_id(struct p3d_call *c, struct p3d_job_id *ret)
+{
+    struct p3d_refusal r = {.faults = {NULL}};
+    r.error.code = p3d_job_id_parse(p3d_call_param(c, 0), ret);
+    if (r.error.code == 0)
+        return true;
+    p3d_api_refuse(c, &r, NULL);
+    return false;
+}

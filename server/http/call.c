@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The cell of one request: what outlives the request itself. h2o frees a request whenever its connection ends, and a
+ * store call or a disk read may still come back to it.
+ * Guarantee: the cell lives while a user holds a reference or the request lives; `req` is NULL from the moment the
+ * request's memory goes, told by the disposal of `hold`, a block in the request's own pool; exactly one answer, 500 if
+ * every user let go without one. The request is reported to on_request once, when it is over.
+ */
+#include "http_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "p3d/id.h"
+
+/* h2o runs dispose when the pool is cleared; nobody may add a reference to it (then it would run too late). */
+struct hold {
+    struct p3d_call *call;
+    char *body;
+};
+struct arena {
+    struct arena *next;
+    max_align_t memory[];
+};
+struct deferred {
+    struct deferred *next;
+    void (*fn)(void *);
+    void *arg;
+};
+
+const struct p3d_route p3d_route_none = {.pattern = "", .name = "none", .doc = "no route"};
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+double p3d_call_seconds(const struct p3d_call *c)
+{
+    return (double)(now_us() - c->start_us) / 1e6;
+}
+
+static void destroy(struct p3d_call *c)
+{
+    for (struct deferred *d = c->deferred; d != NULL; d = d->next)
+        d->fn(d->arg);
+    for (struct arena *a = c->arena, *next; a != NULL; a = next) {
+        next = a->next;
+        free(a);
+    }
+    free(c->base_url);
+    c->magic = 0;
+    free(c);
+}
+
+static void on_dispose(void *arg)
+{
+    struct hold *hold = arg;
+    struct p3d_call *c = hold->call;
+    const struct p3d_http_options *o = &c->http->o;
+    enum { CLIENT_LEFT = 499 }; /* never sent; what other servers log */
+    if (o->on_request != NULL)
+        o->on_request(o->app, c, c->replied ? c->status : CLIENT_LEFT, p3d_call_seconds(c),
+                      (int64_t)c->req->bytes_sent);
+    struct conn *conn = p3d_conn_of(c->req);
+    conn->calls--;
+    c->req = NULL;
+    c->hold = NULL;
+    free(hold->body);
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    *(c->prev != NULL ? &c->prev->next : &c->http->calls) = c->next;
+    if (c->on_gone != NULL) {
+        void (*gone)(void *) = c->on_gone;
+        c->on_gone = NULL;
+        c->refs++; /* on_gone may drop the last one */
+        gone(c->on_gone_arg);
+        c->refs--;
+    }
+    if (c->refs == 0)
+        destroy(c);
+}
+
+static bool is_request_id(struct p3d_str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char ch = s.p[i];
+        bool alnum = (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z');
+        if (!alnum && ch != '.' && ch != '_' && ch != '-')
+            return false;
+    }
+    return s.n >= 1 && s.n <= 64;
+}
+
+static void copy_cut(char *dst, size_t size, struct p3d_str s)
+{
+    size_t n = s.n < size - 1 ? s.n : size - 1;
+    memcpy(dst, s.p, n);
+    dst[n] = '\0';
+}
+
+static void copy_head(struct p3d_call *c, const h2o_req_t *req)
+{
+    struct p3d_str id = p3d_call_peek(c, "x-request-id"), path = {req->input.path.base, req->input.path.len};
+    const char *query = path.n > 0 ? memchr(path.p, '?', path.n) : NULL; /* may hold a signature */
+    if (query != NULL)
+        path.n = (size_t)(query - path.p);
+    if (is_request_id(id))
+        copy_cut(c->request_id, sizeof(c->request_id), id);
+    else
+        p3d_nonce(c->request_id);
+    copy_cut(c->method, sizeof(c->method), (struct p3d_str){req->input.method.base, req->input.method.len});
+    copy_cut(c->path, sizeof(c->path), path);
+    c->head = strcmp(c->method, "HEAD") == 0;
+    c->cors_origin =
+        p3d_cors_origin(c->http->o.cfg->security_cors_origins, p3d_call_peek(c, "origin"), &c->cors_vary);
+}
+
+struct p3d_call *p3d_call_new(struct p3d_http *h, h2o_req_t *req)
+{
+    struct p3d_call *c = p3d_alloc(sizeof(*c));
+    struct conn *conn = p3d_conn_of(req);
+    c->magic = P3D_CALL_MAGIC;
+    c->refs = 1;
+    c->http = h;
+    c->req = req;
+    c->route = &p3d_route_none;
+    c->start_us = now_us();
+    c->headers_end = &c->headers;
+    c->hold = h2o_mem_alloc_shared(&req->pool, sizeof(*c->hold), on_dispose);
+    *c->hold = (struct hold){.call = c};
+    c->next = h->calls;
+    if (c->next != NULL)
+        c->next->prev = c;
+    h->calls = c;
+    conn->calls++;
+    memcpy(c->peer, conn->peer, sizeof(c->peer));
+    copy_head(c, req);
+    return c;
+}
+
+void p3d_call_keep(struct p3d_call *c, char *body)
+{
+    assert(c->hold != NULL && c->hold->body == NULL);
+    c->hold->body = body;
+}
+
+struct p3d_call *p3d_call_ref(struct p3d_call *c)
+{
+    assert(c->magic == P3D_CALL_MAGIC);
+    c->refs++;
+    return c;
+}
+
+void p3d_call_unref(struct p3d_call *c)
+{
+    assert(c->magic == P3D_CALL_MAGIC && c->refs > 0);
+    if (--c->refs > 0)
+        return;
+    if (!c->replied && c->req != NULL)
+        p3d_reply_error(c, P3D_E_INTERNAL, NULL);
+    if (c->hold == NULL)
+        destroy(c);
+}
+
+void *p3d_call_alloc(struct p3d_call *c, size_t n)
+{
+    struct arena *a = p3d_alloc(sizeof(*a) + n);
+    a->next = c->arena;
+    c->arena = a;
+    return a->memory;
+}
+
+void p3d_call_defer(struct p3d_call *c, void (*fn)(void *), void *arg)
+{
+    struct deferred *d = p3d_call_alloc(c, sizeof(*d));
+    *d = (struct deferred){.next = c->deferred, .fn = fn, .arg = arg};
+    c->deferred = d;
+}

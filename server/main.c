@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The serve process: one loop, two pools beside it, one store connection, one listening socket. Guarantee: it accepts
+ * nobody before the store has said that it is the right one; SIGTERM or the end of the supervisor lets open requests
+ * finish within server.drain_seconds and then ends with 0; a store that goes away and comes back needs no restart.
+ * Does not: start anything else, or write to the artifact store. The only file of server/ that logs requests.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/app_internal.h"
+#include "p3d/clock.h"
+#include "p3d/log.h"
+#include "p3d/role.h"
+
+#define FILE_THREADS 2
+#define FILE_QUEUE 1024
+#define CHECK_AGAIN_MS 200
+#define REAP_MS 1000
+#define REAP_JITTER_MS 200
+#define REAP_FULL 64 /* items of a full round: there is more */
+#define REAP_AGAIN_MS 20
+#define TURN_MS 1000
+#define DRAIN_TURN_MS 50
+
+struct serve {
+    struct p3d_app app;
+    const struct p3d_inherit *in;
+    sigset_t old_mask;
+    int signal_fd;
+    struct p3d_watch *signal_watch, *control_watch;
+    struct p3d_timer check, reap;
+    struct p3d_error check_err;
+    bool checked, refused; /* what the store said of itself */
+    bool closing;          /* no timer is set any more */
+    unsigned stops;        /* how often we were told to stop */
+};
+
+#define OF(member, t) ((struct serve *)(void *)((char *)(t) - offsetof(struct serve, member)))
+
+static int say(const char *event, const struct p3d_error *e)
+{
+    p3d_log(P3D_LOG_ERROR, event, P3D_S("where", e->where), P3D_S("detail", e->detail));
+    return -1;
+}
+
+/* ---- told to stop ---- */
+
+static void on_signal(void *priv, int events)
+{
+    struct serve *s = priv;
+    struct signalfd_siginfo i;
+    (void)events;
+    while (read(s->signal_fd, &i, sizeof(i)) == (ssize_t)sizeof(i)) {
+        if (i.ssi_signo == SIGHUP)
+            p3d_log(P3D_LOG_WARN, "reload", P3D_S("detail", "nothing of a serve process can be reloaded; restart it"));
+        else if (i.ssi_signo == SIGTERM || s->in->control_fd < 0) /* Ctrl-C is the supervisor's to judge */
+            s->stops++;
+    }
+}
+
+static void on_control(void *priv, int events)
+{
+    struct serve *s = priv;
+    char sink[64];
+    (void)events;
+    ssize_t n = recv(s->in->control_fd, sink, sizeof(sink), MSG_DONTWAIT);
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+        return;
+    p3d_log(P3D_LOG_WARN, "supervisor_gone", P3D_S("detail", "finishing open requests"));
+    p3d_interest(s->app.loop, s->control_watch, 0);
+    s->stops++;
+}
+
+static int open_signals(struct serve *s)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &set, &s->old_mask);
+    s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (s->signal_fd < 0)
+        return -1;
+    s->signal_watch = p3d_watch(s->app.loop, s->signal_fd, on_signal, s);
+    p3d_interest(s->app.loop, s->signal_watch, P3D_READABLE);
+    if (s->in->control_fd < 0)
+        return 0;
+    s->control_watch = p3d_watch(s->app.loop, s->in->control_fd, on_control, s);
+    p3d_interest(s->app.loop, s->control_watch, P3D_READABLE);
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static void on_store_state(void *priv, bool up)
+{
+    struct serve *s = priv;
+    if (!s->closing)
+        p3d_log(up ? P3D_LOG_INFO : P3D_LOG_WARN, "store", P3D_S("state", up ? "up" : "down"));
+}
+
+static int open_artifacts(struct p3d_app *app, struct p3d_error *err)
+{
+    const char *root = app->cfg->artifact_root;
+    P3D_CLEANUP(p3d_freep) char *own = p3d_asprintf("%s/jobs", app->cfg->top_data_dir);
+    if (root == NULL)
+        (void)mkdir(app->cfg->top_data_dir, 0700); /* there already, or the next call says what is wrong */
+    return p3d_artifacts_open(root != NULL ? root : own, &app->artifacts, err);
+}
+
+static int open_parts(struct serve *s)
+{
+    struct p3d_app *app = &s->app;
+    struct p3d_error err = {.code = 0};
+    if (p3d_http_new(&app->http, &err) != 0)
+        return say("start_failed", &err);
+    app->loop = p3d_http_loop(app->http);
+    if (open_signals(s) != 0 ||
+        p3d_pool_new(app->loop, (unsigned)app->cfg->security_hash_threads, (unsigned)app->cfg->security_hash_queue,
+                     &app->hashing) != 0 ||
+        p3d_pool_new(app->loop, FILE_THREADS, FILE_QUEUE, &app->files) != 0) {
+        (void)p3d_fail(&err, P3D_E_UNAVAILABLE, "cannot make threads or descriptors");
+        return say("start_failed", &err);
+    }
+    if (p3d_store_open(app->loop, app->cfg, on_store_state, s, &app->store, &err) != 0)
+        return say("start_failed", &err);
+    if (open_artifacts(app, &err) != 0)
+        return say("start_failed", &err);
+    p3d_routes_build(app);
+    return 0;
+}
+
+/* ---- is it the right store? ---- */
+
+static void on_checked(void *priv, int err, const struct p3d_answer *a)
+{
+    struct serve *s = priv;
+    (void)a;
+    s->checked = err == 0;
+    s->refused = err != 0 && !p3d_err_info(err)->retryable;
+    if (!s->checked && !s->refused && !s->closing)
+        p3d_timer_set(s->app.loop, &s->check, CHECK_AGAIN_MS);
+}
+
+static void check(struct p3d_timer *t)
+{
+    struct serve *s = OF(check, t);
+    int err = p3d_store_check(s->app.store, p3d_artifacts_id(s->app.artifacts), &s->check_err, on_checked, s);
+    if (err != 0)
+        on_checked(s, err, NULL);
+}
+
+/* 0, or -1: refused. Told to stop meanwhile: 0 as well, with s->stops. */
+static int wait_for_store(struct serve *s)
+{
+    s->check.cb = check;
+    check(&s->check);
+    if (!s->checked && !s->refused && !p3d_store_up(s->app.store))
+        p3d_log(P3D_LOG_INFO, "waiting", P3D_S("for", "store"));
+    while (!s->checked && !s->refused && s->stops == 0)
+        p3d_http_run_once(s->app.http, TURN_MS);
+    return s->refused ? say("store_refused", &s->check_err) : 0;
+}
+
+/* ---- serving ---- */
+
+static void on_reaped(void *priv, int err, const struct p3d_answer *a)
+{
+    struct serve *s = priv;
+    bool more = err == 0 && a->total >= REAP_FULL;
+    uint32_t spread;
+    p3d_random(&spread, sizeof(spread));
+    uint64_t ms = more ? REAP_AGAIN_MS : REAP_MS - REAP_JITTER_MS / 2 + spread % REAP_JITTER_MS;
+    if (err == 0 && a->total > 0)
+        p3d_log(P3D_LOG_DEBUG, "reaped", P3D_I("items", a->total));
+    if (!s->closing)
+        p3d_timer_set(s->app.loop, &s->reap, ms);
+}
+
+static void reap(struct p3d_timer *t)
+{
+    struct serve *s = OF(reap, t);
+    int err = p3d_store_reap(s->app.store, s->app.cfg->workers_lease_seconds * 1000, on_reaped, s);
+    if (err != 0)
+        on_reaped(s, err, NULL);
+}
+
+/* The pattern, not the path: a line says what was asked for, and no id, query or token of anybody. */
+static void on_request(struct p3d_app *app, const struct p3d_call *c, int status, double seconds, int64_t bytes)
+{
+    (void)app;
+    p3d_log(P3D_LOG_INFO, "request", P3D_S("method", p3d_call_method(c)),
+            P3D_S("path_route", p3d_call_route(c)->pattern), P3D_I("status", status), P3D_F("ms", seconds * 1000.0),
+            P3D_I("bytes", bytes), P3D_S("client", p3d_call_client(c)), P3D_S("req", p3d_call_request_id(c)));
+}
+
+static int begin(struct serve *s)
+{
+    const struct p3d_config *cfg = s->app.cfg;
+    struct p3d_error err = {.code = 0};
+    int fd = s->in->listen_fd, port = 0;
+    if (fd < 0 && p3d_listen(cfg->server_host, (int)cfg->server_port, &fd, &port, &err) != 0)
+        return say("start_failed", &err);
+    struct p3d_http_options o = {.cfg = cfg,
+                                 .app = &s->app,
+                                 .routes = s->app.routes,
+                                 .routes_n = s->app.routes_n,
+                                 .listen_fd = fd,
+                                 .on_request = on_request};
+    if (p3d_http_start(s->app.http, &o, &err) != 0)
+        return say("start_failed", &err);
+    s->reap.cb = reap;
+    reap(&s->reap);
+    if (s->in->listen_fd < 0)
+        p3d_log(P3D_LOG_INFO, "listening", P3D_S("host", cfg->server_host), P3D_I("port", port));
+    if (s->in->control_fd >= 0)
+        (void)!send(s->in->control_fd, "ready\n", 6, MSG_NOSIGNAL);
+    return 0;
+}
+
+static void drain(struct serve *s)
+{
+    uint64_t end_ms = p3d_mono_ms() + (uint64_t)s->app.cfg->server_drain_seconds * 1000;
+    unsigned stops = s->stops;
+    p3d_log(P3D_LOG_INFO, "draining", P3D_I("seconds", s->app.cfg->server_drain_seconds));
+    p3d_http_drain(s->app.http);
+    while (!p3d_http_idle(s->app.http) && p3d_mono_ms() < end_ms && s->stops == stops)
+        p3d_http_run_once(s->app.http, DRAIN_TURN_MS);
+}
+
+/* Pools before the store: what their tasks begin there is answered by its closing; what that begins finds no pool. */
+static void close_parts(struct serve *s)
+{
+    struct p3d_app *app = &s->app;
+    struct p3d_pool *hashing = app->hashing, *files = app->files;
+    s->closing = true;
+    if (app->http == NULL)
+        return;
+    p3d_timer_clear(app->loop, &s->check);
+    p3d_timer_clear(app->loop, &s->reap);
+    app->hashing = app->files = NULL;
+    p3d_pool_free(hashing);
+    p3d_pool_free(files);
+    p3d_store_close(app->store);
+    p3d_unwatch(app->loop, s->signal_watch);
+    p3d_unwatch(app->loop, s->control_watch);
+    p3d_http_free(app->http);
+    p3d_artifacts_close(app->artifacts);
+    p3d_routes_done(app);
+    p3d_closep(&s->signal_fd);
+    (void)sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+}
+
+int p3d_role_serve(const struct p3d_config *cfg, const struct p3d_inherit *in)
+{
+    struct serve s = {.app = {.cfg = cfg, .started_ms = p3d_mono_ms()}, .in = in, .signal_fd = -1};
+    bool good = open_parts(&s) == 0 && wait_for_store(&s) == 0;
+    if (good && s.stops == 0)
+        good = begin(&s) == 0;
+    while (good && s.stops == 0)
+        p3d_http_run_once(s.app.http, TURN_MS);
+    if (good)
+        drain(&s);
+    close_parts(&s);
+    if (good)
+        p3d_log(P3D_LOG_INFO, "stopped", P3D_I("status", 0));
+    return good ? 0 : 1;
+}

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""One server for all tests of a file that need none of their own, with names that never meet."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
+import shapes  # noqa: E402
+from p3d_test import FAILING, GATED, P3D, PICTURED, TINY  # noqa: E402
+
+MODELS = {
+    "tiny": TINY,
+    "pictured": PICTURED,
+    "failing": FAILING,
+    # One at a time: while one waits at the gate, the next ones are queued.
+    "gated": {"script": GATED, "max_workers": 1},
+    "off": {"command": ["/bin/true"], "enabled": False},
+}
+CONFIG = {
+    "security": {"hash_queue": 200},
+    "features": {"mesh_segmentation": {"title": "Mesh segmentation", "route": "mesh-segmentation/segment-mesh",
+                                       "inputs": {}},
+                 "painting": {"title": "Painting", "default_model": "plain",
+                              "inputs": {"size": {"type": "integer", "minimum": 1, "maximum": 10, "default": 4}}}},
+    "models": {"mesh_segmentation": {"off": {"command": ["/bin/true"], "enabled": False}},
+               "painting": {"plain": {"command": ["/bin/true"], "outputs": "none", "max_workers": -1}}},
+}
+
+
+@pytest.fixture(scope="session")
+def p3d():
+    with P3D(models=MODELS, config=CONFIG, default="tiny") as server:
+        server.boss = server.admin()
+        yield server
+
+
+@pytest.fixture
+def admin(p3d):
+    return p3d.boss
+
+
+@pytest.fixture
+def ann(p3d):
+    return p3d.register(shapes.unique("ann"))
+
+
+@pytest.fixture
+def bob(p3d):
+    return p3d.register(shapes.unique("bob"))
+
+
+@pytest.fixture
+def gate(p3d):
+    """The gate of the model `gated`, closed; open again at the end, so that nothing waits for ever."""
+    p3d.close_gate()
+    yield p3d
+    p3d.open_gate()
