@@ -58,15 +58,16 @@ static int read_inherit(const struct p3d_options *o, struct p3d_inherit *ret)
 
 static int run_up(struct p3d_options *o)
 {
-    static const enum p3d_option passed_on[] = {P3D_OPT_CONFIG, P3D_OPT_DATA_DIR, P3D_OPT_HOST, P3D_OPT_PORT};
-    static const char *const flags[] = {"--config", "--data-dir", "--host", "--port"};
-    char *role_argv[9] = {NULL};
+    /* Not --host and --port: the listening socket is inherited. */
+    static const enum p3d_option passed_on[] = {P3D_OPT_CONFIG, P3D_OPT_DATA_DIR};
+    static const char *const flags[] = {"--config", "--data-dir"};
+    char *role_argv[5] = {NULL};
     struct p3d_config *cfg = NULL;
     size_t n = 0;
     int rc = p3d_options_config(o, &cfg);
     if (rc != 0)
         return rc;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 2; i++) {
         if (o->value[passed_on[i]] == NULL)
             continue;
         role_argv[n++] = (char *)(uintptr_t)flags[i];

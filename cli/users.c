@@ -183,7 +183,8 @@ static int add_user(const struct p3d_config *cfg, struct add *a)
         err = p3d_store_open(p3d_poll_loop_base(loop), cfg, NULL, NULL, &store, &why);
     if (err != 0) {
         p3d_poll_loop_free(loop);
-        return refuse(P3D_EXIT_REFUSED, why.detail);
+        (void)fprintf(stderr, "redis.url: %s\n", why.detail);
+        return P3D_EXIT_REFUSED;
     }
     err = talk(loop, store, a);
     p3d_store_close(store);

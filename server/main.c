@@ -102,8 +102,11 @@ static int open_signals(struct serve *s)
 static void on_store_state(void *priv, bool up)
 {
     struct serve *s = priv;
-    if (!s->closing)
-        p3d_log(up ? P3D_LOG_INFO : P3D_LOG_WARN, "store", P3D_S("state", up ? "up" : "down"));
+    if (s->closing)
+        return;
+    p3d_log(up ? P3D_LOG_INFO : P3D_LOG_WARN, "store", P3D_S("state", up ? "up" : "down"));
+    if (up && s->check.slot != 0) /* it was waiting for this */
+        p3d_timer_set(s->app.loop, &s->check, 0);
 }
 
 static int open_artifacts(struct p3d_app *app, struct p3d_error *err)

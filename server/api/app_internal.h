@@ -55,8 +55,8 @@ struct p3d_refusal {
     struct p3d_error error;
     struct p3d_faults faults;
 };
-/* Answer with the reason, but only to somebody who may be here: the credential and, when job is given, its existence and
- * owner are judged first (one round trip; none on public routes and in simple mode without a job). Empties r. */
+/* Answer with the reason, but only to somebody who may be here: the credential and, when job is given, its existence
+ * and owner are judged first (one round trip; none on public routes and in simple mode without a job). Empties r. */
 void p3d_api_refuse(struct p3d_call *c, struct p3d_refusal *r, const struct p3d_job_id *job);
 /* The same for a route that asks for more than its row says. */
 void p3d_api_refuse_as(struct p3d_call *c, const struct p3d_access *who, struct p3d_refusal *r,

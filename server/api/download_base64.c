@@ -78,7 +78,7 @@ static char *head_text(const struct p3d_download *d, size_t *ret_n)
 {
     json_t *o = json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:s}", "job_id", d->job.id.s, "filename",
                           p3d_json_str(p3d_str_z(d->filename)), "content_type", p3d_content_type(d->file.name),
-                          "file_size_mb", json_real((double)d->size_bytes / 1048576.0), "generation_info",
+                          "file_size_mb", p3d_megabytes_json(d->size_bytes), "generation_info",
                           p3d_job_generation_json(&d->view), "download_time", p3d_json_time(p3d_wall_ms()),
                           "base64_data", "");
     char *text = p3d_json_dump(o, ret_n);

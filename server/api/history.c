@@ -56,13 +56,18 @@ static json_t *rows_json(struct p3d_call *c, const struct p3d_answer *a)
     return jobs;
 }
 
+static void add_cursor_fault(struct p3d_faults *f)
+{
+    p3d_faults_add(f, "value_error", "Invalid cursor", "query", "cursor", NULL);
+}
+
 static void on_page(void *priv, int err, const struct p3d_answer *a)
 {
     struct history *q = priv;
     struct p3d_call *c = q->call;
     struct p3d_faults f = {NULL};
     if (err == P3D_E_VALIDATION) {
-        p3d_faults_add(&f, "value_error", "Invalid cursor", "query", "cursor", NULL);
+        add_cursor_fault(&f);
         p3d_reply_faults(c, &f);
     } else if (err != 0) {
         p3d_api_store_failed(c, err);
@@ -80,8 +85,9 @@ static void on_unknown_status(void *priv, int err, const struct p3d_answer *a)
     if (err != 0) {
         p3d_api_store_failed(c, err);
     } else {
-        char *text = p3d_asprintf("Invalid status: %.*s. Valid statuses: queued, processing, completed, failed, cancelled",
-                                  (int)q->status.n, q->status.p);
+        char *text = p3d_asprintf(
+            "Invalid status: %.*s. Valid statuses: queued, processing, completed, failed, cancelled",
+            (int)q->status.n, q->status.p);
         json_t *o = page_json(q, json_array(), 0, 0, NULL);
         (void)json_object_set_new(o, "error", p3d_json_str(p3d_str_z(text)));
         p3d_reply_json(c, 200, o);
@@ -133,21 +139,30 @@ static void read_query(struct history *q, struct p3d_faults *f)
         p3d_faults_add(f, "value_error", "Input should be a user id", "query", "user_id", NULL);
 }
 
+static void ask(struct history *q)
+{
+    struct p3d_call *c = p3d_call_ref(q->call);
+    struct p3d_refusal r = {.faults = {NULL}};
+    int err = q->status_unknown ? p3d_api_check(c, &q->who, on_unknown_status, q)
+                                : p3d_store_history(p3d_call_app(c)->store, &q->who, &q->h, on_page, q);
+    if (err == P3D_E_VALIDATION) { /* judged before the store asked who this is */
+        add_cursor_fault(&r.faults);
+        p3d_api_refuse_as(c, &q->who, &r, NULL);
+        p3d_call_unref(c);
+    } else {
+        p3d_api_began(c, err);
+    }
+}
+
 void p3d_api_history(struct p3d_call *c)
 {
-    struct p3d_app *app = p3d_call_app(c);
     struct p3d_refusal r = {.faults = {NULL}};
     struct history *q = p3d_call_alloc(c, sizeof(*q));
     q->call = c;
     q->who = *p3d_call_access(c);
     read_query(q, &r.faults);
-    if (r.faults.list != NULL) {
+    if (r.faults.list != NULL)
         p3d_api_refuse_as(c, &q->who, &r, NULL);
-        return;
-    }
-    (void)p3d_call_ref(c);
-    if (q->status_unknown)
-        p3d_api_began(c, p3d_api_check(c, &q->who, on_unknown_status, q));
     else
-        p3d_api_began(c, p3d_store_history(app->store, &q->who, &q->h, on_page, q));
+        ask(q);
 }

@@ -35,12 +35,17 @@ json_t *p3d_job_seconds_json(const struct p3d_job *j)
     return json_real((double)(j->ended_ms - j->started_ms) / 1000.0);
 }
 
+json_t *p3d_megabytes_json(int64_t size_bytes)
+{
+    return json_real(round((double)size_bytes / 1048576.0 * 1e4) / 1e4);
+}
+
 json_t *p3d_file_info_json(const struct p3d_result_file *f)
 {
     json_t *o = json_object();
     set(o, "filename", p3d_json_str(p3d_str_z(f->name)));
     set(o, "file_size_bytes", json_integer(f->size_bytes));
-    set(o, "file_size_mb", json_real(round((double)f->size_bytes / 1048576.0 * 1e4) / 1e4));
+    set(o, "file_size_mb", p3d_megabytes_json(f->size_bytes));
     set(o, "content_type", json_string(p3d_content_type(f->name)));
     set(o, "file_extension", p3d_json_str(p3d_str_z(p3d_file_extension(f->name))));
     return o;

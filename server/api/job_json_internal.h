@@ -38,6 +38,7 @@ P3D_MUST int p3d_job_thumbnail(const struct p3d_job_view *v, struct p3d_result_f
 json_t *p3d_job_json(const struct p3d_job_view *v, const char *base_url);
 /* {"filename","file_size_bytes","file_size_mb","content_type","file_extension"} */
 json_t *p3d_file_info_json(const struct p3d_result_file *f);
+json_t *p3d_megabytes_json(int64_t size_bytes); /* of 2^20, four digits behind the point */
 /* [{"name","role","size_bytes","sha256","content_type","url"}] */
 json_t *p3d_job_files_json(const struct p3d_job_view *v, const char *base_url);
 /* {"model_used","parameters", … what the model said}; never NULL. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Reading a job's texts: which result it has, which files, under which attempt.
- * Guarantee: a name or a digest that leaves here has the form it must have, whatever the record says; the artifact store
- * checks names once more. Does not: open anything.
+ * Guarantee: a name or a digest that leaves here has the form it must have, whatever the record says; the artifact
+ * store checks names once more. Does not: open anything.
  */
 #include "job_json_internal.h"
 

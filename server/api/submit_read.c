@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * From a submit's body to the job's spec. Guarantee: what goes into the queue has been judged by the configuration's own
- * rules, defaults filled in, and holds no field that nobody knows. Does not: talk to the store, or read files.
+ * From a submit's body to the job's spec. Guarantee: what goes into the queue has been judged by the configuration's
+ * own rules, defaults filled in, and holds no field that nobody knows. Does not: talk to the store, or read files.
  * Both kinds of body become one struct request, so that there is one set of rules.
  */
 #include "submit_internal.h"

@@ -9,9 +9,9 @@
 
 #include <string.h>
 
-#include "../auth/hash.h"
 #include "p3d/account.h"
 #include "p3d/clock.h"
+#include "p3d/hash.h"
 #include "user_json_internal.h"
 
 #define NAME_MAX_BYTES 320 /* longer than any username or email */

@@ -3,7 +3,7 @@
  * Making and verifying password hashes on the hashing pool. Guarantee: the event loop never computes one; a full pool
  * is said at once, so that a flood of logins costs queue_max hashes and not more. Does not: know users or requests.
  */
-#include "hash.h"
+#include "p3d/hash.h"
 
 #include "p3d/str.h"
 

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * The cell of one request: what outlives the request itself. h2o frees a request whenever its connection ends, and a
- * store call or a disk read may still come back to it.
- * Guarantee: the cell lives while a user holds a reference or the request lives; `req` is NULL from the moment the
- * request's memory goes, told by the disposal of `hold`, a block in the request's own pool; exactly one answer, 500 if
- * every user let go without one. The request is reported to on_request once, when it is over.
+ * The cell of one request: what outlives the request itself. h2o frees a request whenever its
+ * connection ends, and a store call or a disk read may still come back to it. Guarantee: the cell
+ * lives while a user holds a reference or the request lives; `req` is NULL from the moment the
+ * request's memory goes, told by the disposal of `hold`, a block in the request's own pool; exactly
+ * one answer, 500 if every user let go without one. The request is reported to on_request once,
+ * when it is over.
  */
-#include "http_internal.h"
+#include "call_internal.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "p3d/id.h"
 
-/* h2o runs dispose when the pool is cleared; nobody may add a reference to it (then it would run too late). */
+/* h2o runs dispose when the pool is cleared; nobody may add a reference to it (then it would run
+ * too late). */
 struct hold {
     struct p3d_call *call;
     char *body;
@@ -87,7 +89,8 @@ static bool is_request_id(struct p3d_str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         char ch = s.p[i];
-        bool alnum = (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z');
+        bool alnum =
+            (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z');
         if (!alnum && ch != '.' && ch != '_' && ch != '-')
             return false;
     }
@@ -103,7 +106,8 @@ static void copy_cut(char *dst, size_t size, struct p3d_str s)
 
 static void copy_head(struct p3d_call *c, const h2o_req_t *req)
 {
-    struct p3d_str id = p3d_call_peek(c, "x-request-id"), path = {req->input.path.base, req->input.path.len};
+    struct p3d_str id = p3d_call_peek(c, "x-request-id"),
+                   path = {req->input.path.base, req->input.path.len};
     const char *query = path.n > 0 ? memchr(path.p, '?', path.n) : NULL; /* may hold a signature */
     if (query != NULL)
         path.n = (size_t)(query - path.p);
@@ -111,11 +115,12 @@ static void copy_head(struct p3d_call *c, const h2o_req_t *req)
         copy_cut(c->request_id, sizeof(c->request_id), id);
     else
         p3d_nonce(c->request_id);
-    copy_cut(c->method, sizeof(c->method), (struct p3d_str){req->input.method.base, req->input.method.len});
+    copy_cut(c->method, sizeof(c->method),
+             (struct p3d_str){req->input.method.base, req->input.method.len});
     copy_cut(c->path, sizeof(c->path), path);
     c->head = strcmp(c->method, "HEAD") == 0;
-    c->cors_origin =
-        p3d_cors_origin(c->http->o.cfg->security_cors_origins, p3d_call_peek(c, "origin"), &c->cors_vary);
+    c->cors_origin = p3d_cors_origin(c->http->o.cfg->security_cors_origins,
+                                     p3d_call_peek(c, "origin"), &c->cors_vary);
 }
 
 struct p3d_call *p3d_call_new(struct p3d_http *h, h2o_req_t *req)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a handler reads of its request. Guarantee: bytes are views or decoded copies that live as long as http.h says;
- * reading what is only there during the handler is asserted; a query value with a bad escape, a NUL or bytes that are
- * no UTF-8 is told apart from an absent one. Does not: interpret bodies (server/api/body.c).
+ * What a handler reads of its request. Guarantee: bytes are views or decoded copies that live as
+ * long as http.h says; reading what is only there during the handler is asserted; a query value
+ * with a bad escape, a NUL or bytes that are no UTF-8 is told apart from an absent one. Does not:
+ * interpret bodies (server/api/body.c).
  */
-#include "http_internal.h"
+#include "call_internal.h"
 
 #include <assert.h>
 #include <string.h>
@@ -91,7 +92,8 @@ struct p3d_str p3d_call_body(const struct p3d_call *c)
 static int hex_value(char ch)
 {
     static const char digits[] = "0123456789abcdef";
-    const char *at = ch != '\0' ? strchr(digits, ch >= 'A' && ch <= 'F' ? ch + ('a' - 'A') : ch) : NULL;
+    const char *at =
+        ch != '\0' ? strchr(digits, ch >= 'A' && ch <= 'F' ? ch + ('a' - 'A') : ch) : NULL;
     return at != NULL ? (int)(at - digits) : -1;
 }
 
@@ -102,7 +104,8 @@ static size_t decode(struct p3d_str s, char *dst)
     for (size_t i = 0; i < s.n; i++) {
         char ch = s.p[i] == '+' ? ' ' : s.p[i];
         if (ch == '%') {
-            int hi = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1, lo = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
+            int hi = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1,
+                lo = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
             if (hi < 0 || lo < 0)
                 return SIZE_MAX;
             ch = (char)(hi * 16 + lo);
@@ -126,8 +129,10 @@ static bool next_pair(struct p3d_str *rest, struct p3d_str *ret_name, struct p3d
     const char *eq = memchr(rest->p, '=', (size_t)(stop - rest->p));
     const char *name_end = eq != NULL ? eq : stop;
     *ret_name = (struct p3d_str){rest->p, (size_t)(name_end - rest->p)};
-    *ret_value = eq != NULL ? (struct p3d_str){eq + 1, (size_t)(stop - eq - 1)} : (struct p3d_str){stop, 0};
-    *rest = amp != NULL ? (struct p3d_str){amp + 1, (size_t)(end - amp - 1)} : (struct p3d_str){end, 0};
+    *ret_value =
+        eq != NULL ? (struct p3d_str){eq + 1, (size_t)(stop - eq - 1)} : (struct p3d_str){stop, 0};
+    *rest =
+        amp != NULL ? (struct p3d_str){amp + 1, (size_t)(end - amp - 1)} : (struct p3d_str){end, 0};
     return true;
 }
 
@@ -164,7 +169,8 @@ const char *p3d_call_base_url(const struct p3d_call *c)
             n--;
         w->base_url = p3d_strndup(fixed, n);
     } else if (c->req != NULL && c->req->input.authority.len > 0 && c->req->version >= 0x101) {
-        w->base_url = p3d_asprintf("http://%.*s", (int)c->req->input.authority.len, c->req->input.authority.base);
+        w->base_url = p3d_asprintf("http://%.*s", (int)c->req->input.authority.len,
+                                   c->req->input.authority.base);
     } else {
         return "http://localhost";
     }

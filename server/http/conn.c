@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connections: accepting them, counting them, ending them. Guarantee: never more than max_connections at a time (the
- * rest waits in the kernel's queue or goes to another process); a client that stops reading is cut off by the kernel
- * after 30 s; a refused upload still gets to read why, because its connection lingers, bounded in time, bytes and number.
- * Each connection has a record on its socket's on_close, the place for limits per address and for a sweeper of slow
+ * Connections: accepting them, counting them, ending them. Guarantee: never more than
+ * max_connections at a time (the rest waits in the kernel's queue or goes to another process); a
+ * client that stops reading is cut off by the kernel after 30 s; a refused upload still gets to
+ * read why, because its connection lingers, bounded in time, bytes and number. Each connection has
+ * a record on its socket's on_close, the place for limits per address and for a sweeper of slow
  * ones. Does not: read or write requests.
  */
 #include "http_internal.h"
@@ -74,7 +75,8 @@ static void on_farewell_readable(void *priv, int events)
 static void farewell_start(struct p3d_http *h, int fd)
 {
     struct farewell *l = p3d_alloc(sizeof(*l));
-    *l = (struct farewell){.http = h, .fd = fd, .next = h->farewells, .timer.cb = on_farewell_timer};
+    *l =
+        (struct farewell){.http = h, .fd = fd, .next = h->farewells, .timer.cb = on_farewell_timer};
     if (l->next != NULL)
         l->next->prev = l;
     h->farewells = l;
@@ -112,7 +114,8 @@ static void read_peer(struct conn *c)
     if (h2o_socket_getpeername(c->sock, (struct sockaddr *)&a) == 0)
         return;
     if (a.ss_family == AF_INET)
-        (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)&a)->sin_addr, c->peer, sizeof(c->peer));
+        (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)&a)->sin_addr, c->peer,
+                        sizeof(c->peer));
     else if (a.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(six))
         (void)inet_ntop(AF_INET, six->s6_addr + 12, c->peer, sizeof(c->peer));
     else if (a.ss_family == AF_INET6)
@@ -123,7 +126,8 @@ static void begin(struct p3d_http *h, h2o_socket_t *sock)
 {
     struct conn *c = p3d_alloc(sizeof(*c));
     int ms = USER_TIMEOUT_MS;
-    *c = (struct conn){.http = h, .sock = sock, .linger_fd = -1, .next = h->conns.next, .prev = &h->conns};
+    *c = (struct conn){
+        .http = h, .sock = sock, .linger_fd = -1, .next = h->conns.next, .prev = &h->conns};
     c->next->prev = c;
     c->prev->next = c;
     h->conns_n++;
@@ -144,7 +148,8 @@ static void on_accept(h2o_socket_t *listener, const char *err)
         if (sock != NULL) {
             begin(h, sock);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            h2o_socket_read_stop(listener); /* else it would stay readable, and the loop would spin */
+            h2o_socket_read_stop(
+                listener); /* else it would stay readable, and the loop would spin */
             p3d_timer_set(&h->loop.base, &h->again, NO_FD_PAUSE_MS);
             return;
         } else if (errno != ECONNABORTED && errno != EINTR) {
@@ -172,7 +177,8 @@ int p3d_conn_listen(struct p3d_http *h, struct p3d_error *err)
     int yes = 0;
     socklen_t n = sizeof(yes);
     if (getsockopt(h->o.listen_fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &n) != 0 || yes == 0)
-        return p3d_fail(err, P3D_E_CONFIG, "descriptor %d is not a listening socket", h->o.listen_fd);
+        return p3d_fail(err, P3D_E_CONFIG, "descriptor %d is not a listening socket",
+                        h->o.listen_fd);
     h->again.cb = on_again;
     h->conns_max = (size_t)h->o.cfg->server_max_connections;
     h->listener = h2o_evloop_socket_create(h->loop.ev, h->o.listen_fd, H2O_SOCKET_FLAG_DONT_READ);

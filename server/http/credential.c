@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * From credential headers to struct p3d_access: what can be judged without the store. Guarantee: two credentials that
- * differ are refused, never chosen between; a token that cannot be one costs no round trip; keys are compared in
- * constant time, against all that are configured; nothing in a URL is looked at; a public route gets an access that the
- * store refuses, unless everybody may do everything anyway. Does not: know whether a token exists or whose it is.
+ * From credential headers to struct p3d_access: what can be judged without the store. Guarantee:
+ * two credentials that differ are refused, never chosen between; a token that cannot be one costs
+ * no round trip; keys are compared in constant time, against all that are configured; nothing in a
+ * URL is looked at; a public route gets an access that the store refuses, unless everybody may do
+ * everything anyway. Does not: know whether a token exists or whose it is.
  */
-#include "http_internal.h"
+#include "call_internal.h"
 
 #include <string.h>
 
@@ -51,7 +52,9 @@ static int judge_simple(const struct p3d_config *cfg, const struct p3d_route *ro
     struct p3d_str key;
     bool known = false;
     if (route->credential == P3D_CRED_ADMIN)
-        return !given->repeated && is_admin_key(cfg, p3d_str_trim(given->admin_key)) ? 0 : P3D_E_ADMIN_KEY_INVALID;
+        return !given->repeated && is_admin_key(cfg, p3d_str_trim(given->admin_key))
+                   ? 0
+                   : P3D_E_ADMIN_KEY_INVALID;
     if (!cfg->security_api_key_required)
         return 0;
     if (shown(given, &key) != 0)
@@ -74,7 +77,8 @@ static int judge_token(const struct p3d_config *cfg, const struct p3d_route *rou
         return 0;
     }
     int err = shown(given, &token);
-    if (err == P3D_E_TOKEN_MISSING && by_key && p3d_str_starts(p3d_str_z(route->pattern), "/admin/"))
+    if (err == P3D_E_TOKEN_MISSING && by_key &&
+        p3d_str_starts(p3d_str_z(route->pattern), "/admin/"))
         return P3D_E_ADMIN_KEY_INVALID;
     if (err != 0)
         return err;
@@ -93,5 +97,6 @@ int p3d_credential_judge(const struct p3d_config *cfg, const struct p3d_route *r
     ret->kind = cfg->security_user_auth_enabled ? P3D_ACCESS_TOKEN : P3D_ACCESS_OPEN;
     if (route->credential == P3D_CRED_PUBLIC)
         return 0;
-    return cfg->security_user_auth_enabled ? judge_token(cfg, route, given, ret) : judge_simple(cfg, route, given);
+    return cfg->security_user_auth_enabled ? judge_token(cfg, route, given, ret)
+                                           : judge_simple(cfg, route, given);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * From a request to its handler: the order of checks of API.md section 1 up to the handler's door, in one function.
- * route (404, 405) -> framing and size (400, 413, 431) -> mode (503) -> credential (401, 403) -> handler.
- * Also here: the answers that the HTTP library makes itself (a broken chunk, too many of them) are replaced on their
- * way out by the same JSON envelope. To add a check, add it where the contract's order wants it.
+ * From a request to its handler: the order of checks of API.md section 1 up to the handler's door,
+ * in one function. route (404, 405) -> framing and size (400, 413, 431) -> mode (503) -> credential
+ * (401, 403) -> handler. Also here: the answers that the HTTP library makes itself (a broken chunk,
+ * too many of them) are replaced on their way out by the same JSON envelope. To add a check, add it
+ * where the contract's order wants it.
  */
-#include "http_internal.h"
+#include "call_internal.h"
 
 #include <string.h>
 
@@ -24,7 +25,8 @@ struct replace {
 
 static void add_allow(struct p3d_call *c, const char *name)
 {
-    static const char *const words[P3D_METHOD__COUNT] = {"GET, HEAD", "POST", "PUT", "PATCH", "DELETE"};
+    static const char *const words[P3D_METHOD__COUNT] = {"GET, HEAD", "POST", "PUT", "PATCH",
+                                                         "DELETE"};
     struct p3d_buf b;
     p3d_buf_init(&b, 128);
     for (unsigned m = 0; m < P3D_METHOD__COUNT; m++)
@@ -35,7 +37,8 @@ static void add_allow(struct p3d_call *c, const char *name)
     p3d_buf_done(&b);
 }
 
-/* OPTIONS, a preflight or not: what the path knows. Nothing is asked; nothing is told that the API's page does not. */
+/* OPTIONS, a preflight or not: what the path knows. Nothing is asked; nothing is told that the
+ * API's page does not. */
 static void answer_options(struct p3d_call *c)
 {
     add_allow(c, "allow");
@@ -63,8 +66,8 @@ static void collect(const struct p3d_call *c, struct p3d_credentials *ret)
         ssize_t at = h2o_find_header_by_str(&c->req->headers, wanted[i].name, n, -1);
         if (at < 0)
             continue;
-        *wanted[i].to =
-            (struct p3d_str){c->req->headers.entries[at].value.base, c->req->headers.entries[at].value.len};
+        *wanted[i].to = (struct p3d_str){c->req->headers.entries[at].value.base,
+                                         c->req->headers.entries[at].value.len};
         ret->repeated |= h2o_find_header_by_str(&c->req->headers, wanted[i].name, n, at) >= 0;
     }
 }
@@ -97,7 +100,8 @@ static int judge(struct p3d_call *c, const char **ret_detail)
 static void find_route(struct p3d_call *c)
 {
     const h2o_req_t *req = c->req;
-    p3d_router_match(c->http->router, (struct p3d_str){req->input.method.base, req->input.method.len},
+    p3d_router_match(c->http->router,
+                     (struct p3d_str){req->input.method.base, req->input.method.len},
                      (struct p3d_str){req->input.path.base, req->input.path.len}, &c->match);
     if (c->match.route != NULL)
         c->route = c->match.route;
@@ -124,7 +128,8 @@ static int on_req(h2o_handler_t *self, h2o_req_t *req)
     return 0;
 }
 
-static void replace_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t n, h2o_send_state_t state)
+static void replace_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t n,
+                         h2o_send_state_t state)
 {
     struct replace *r = (struct replace *)self;
     h2o_iovec_t body = r->body;

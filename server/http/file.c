@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A file as an answer, in pieces of 256 KiB. Guarantee: the loop never waits for a disk (what is not in the page cache
- * is read by a thread of a small pool), memory is one piece however big the file is, a file that turns out shorter than
- * promised breaks the connection instead of ending the body early, and a client that leaves frees everything as soon as
- * no thread reads for it any more. Conditional requests and single ranges are answered here; the grammars are range.c.
- * The bytes are a stranger's: nosniff, sandbox and attachment keep a browser from running them.
+ * A file as an answer, in pieces of 256 KiB. Guarantee: the loop never waits for a disk (what is
+ * not in the page cache is read by a thread of a small pool), memory is one piece however big the
+ * file is, a file that turns out shorter than promised breaks the connection instead of ending the
+ * body early, and a client that leaves frees everything as soon as no thread reads for it any more.
+ * Conditional requests and single ranges are answered here; the grammars are range.c. The bytes are
+ * a stranger's: nosniff, sandbox and attachment keep a browser from running them.
  */
-#include "http_internal.h"
+#include "call_internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -22,10 +23,10 @@ struct sending {
     struct p3d_call *call;
     int fd, status;
     int64_t at, left, total;
-    ssize_t got;    /* of the newest read: bytes, or -errno */
-    bool begun;     /* the head is out, or on its way */
-    bool reading;   /* a thread has `buf` */
-    bool gone;      /* the request is over */
+    ssize_t got;  /* of the newest read: bytes, or -errno */
+    bool begun;   /* the head is out, or on its way */
+    bool reading; /* a thread has `buf` */
+    bool gone;    /* the request is over */
     char buf[PIECE];
 };
 
@@ -75,7 +76,8 @@ static void send_piece(struct sending *s)
     s->at += s->got;
     s->left -= s->got;
     h2o_iovec_t piece = h2o_iovec_init(s->buf, (size_t)s->got);
-    h2o_send(s->call->req, &piece, 1, s->left > 0 ? H2O_SEND_STATE_IN_PROGRESS : H2O_SEND_STATE_FINAL);
+    h2o_send(s->call->req, &piece, 1,
+             s->left > 0 ? H2O_SEND_STATE_IN_PROGRESS : H2O_SEND_STATE_FINAL);
 }
 
 static ssize_t read_piece(struct sending *s, int flags)
@@ -163,7 +165,8 @@ static void add_headers(struct p3d_call *c, const struct p3d_file_reply *f, cons
         p3d_reply_header(c, "last-modified", text);
     }
     p3d_reply_header(c, "accept-ranges", "bytes");
-    p3d_reply_default(c, "content-type", f->content_type != NULL ? f->content_type : "application/octet-stream");
+    p3d_reply_default(c, "content-type",
+                      f->content_type != NULL ? f->content_type : "application/octet-stream");
     p3d_reply_default(c, "content-security-policy", "sandbox; default-src 'none'");
     if (f->filename != NULL) {
         struct p3d_buf b;
@@ -218,8 +221,8 @@ void p3d_reply_file(struct p3d_call *c, const struct p3d_file_reply *f)
     }
     add_headers(c, f, etag);
     if (range == P3D_RANGE_PART) {
-        (void)p3d_format(text, sizeof(text), "bytes %lld-%lld/%lld", (long long)from, (long long)(from + n - 1),
-                         (long long)f->size_bytes);
+        (void)p3d_format(text, sizeof(text), "bytes %lld-%lld/%lld", (long long)from,
+                         (long long)(from + n - 1), (long long)f->size_bytes);
         p3d_reply_header(c, "content-range", text);
     }
     if (c->req == NULL || c->head || n == 0) {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The framing guard: judges every request head before the HTTP library acts on it. The library accepts two lengths,
- * bare line feeds, folded headers and heads of 400 KB, and answers what it cannot parse in plain text: the stuff of
- * request smuggling. It calls its own phr_parse_request() through the dynamic symbol table, so the definition here is
- * bound instead (p3d_guard_new() checks that it is) and the original is reached with RTLD_NEXT.
- * Guarantee: no head that was not judged good reaches a handler or makes the library read a body. A
- * bad one becomes a request without body on a connection that closes, so that an ordinary handler words the answer.
- * Does not see: the framing of chunks (a phr_decode_chunked() of the same kind belongs here), or time and addresses.
+ * The framing guard: judges every request head before the HTTP library acts on it. The library
+ * accepts two lengths, bare line feeds, folded headers and heads of 400 KB, and answers what it
+ * cannot parse in plain text: the stuff of request smuggling. It calls its own phr_parse_request()
+ * through the dynamic symbol table, so the definition here is bound instead (p3d_guard_new() checks
+ * that it is) and the original is reached with RTLD_NEXT. Guarantee: no head that was not judged
+ * good reaches a handler or makes the library read a body. A bad one becomes a request without body
+ * on a connection that closes, so that an ordinary handler words the answer. Does not see: the
+ * framing of chunks (a phr_decode_chunked() of the same kind belongs here), or time and addresses.
  */
 #include "http_internal.h"
 
@@ -20,9 +21,9 @@ struct phr_header {
     const char *value;
     size_t value_len;
 };
-typedef int parse_fn(const char *buf, size_t len, const char **method, size_t *method_len, const char **path,
-                     size_t *path_len, int *minor_version, struct phr_header *headers, size_t *num_headers,
-                     size_t last_len);
+typedef int parse_fn(const char *buf, size_t len, const char **method, size_t *method_len,
+                     const char **path, size_t *path_len, int *minor_version,
+                     struct phr_header *headers, size_t *num_headers, size_t last_len);
 parse_fn phr_parse_request;
 
 struct p3d_guard {
@@ -74,7 +75,8 @@ static void collect(const struct head *h, struct framing *f)
     }
 }
 
-/* RFC 9112 section 2.2 lets a server accept a bare LF; proxies differ about it, so that we must not. */
+/* RFC 9112 section 2.2 lets a server accept a bare LF; proxies differ about it, so that we must
+ * not. */
 static bool has_bare_lf(const char *p, size_t n)
 {
     const char *end = p + n;
@@ -97,14 +99,16 @@ static bool is_host(struct p3d_str s)
     static const char extra[] = ".-_:[]";
     for (size_t i = 0; i < s.n; i++) {
         char ch = s.p[i];
-        bool alnum = (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z');
+        bool alnum =
+            (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z');
         if (!alnum && (ch == '\0' || strchr(extra, ch) == NULL))
             return false;
     }
     return s.n <= 255;
 }
 
-/* The length that the head announces; 0 without one, INT64_MAX for a number that is too big to count. */
+/* The length that the head announces; 0 without one, INT64_MAX for a number that is too big to
+ * count. */
 static bool read_length(const struct framing *f, int64_t *ret)
 {
     *ret = 0;
@@ -143,8 +147,9 @@ static bool needs_decoding(struct p3d_str s)
     return memchr(s.p, '%', s.n) != NULL || memmem(s.p, s.n, "/.", 2) != NULL;
 }
 
-/* Make path what an origin server expects: absolute-form loses its authority, `OPTIONS *` asks about the root. A path
- * that is no route is replaced: the library would decode it and write what it dislikes to stderr. */
+/* Make path what an origin server expects: absolute-form loses its authority, `OPTIONS *` asks
+ * about the root. A path that is no route is replaced: the library would decode it and write what
+ * it dislikes to stderr. */
 static bool fix_target(const struct p3d_guard *g, const struct head *h, struct p3d_match *m)
 {
     struct p3d_str method = {*h->method, *h->method_n}, s = {*h->path, *h->path_n};
@@ -173,10 +178,12 @@ size_t p3d_guard_limit(const struct p3d_guard *g, const struct p3d_route *route)
     return g->o.limits[route != NULL ? route->body : P3D_BODY_NONE];
 }
 
-/* Turn the head into one without body on a connection that closes. Headers that an answer needs stay. */
+/* Turn the head into one without body on a connection that closes. Headers that an answer needs
+ * stay. */
 static void strip(const struct head *h)
 {
-    static const char *const dropped[] = {"content-length", "transfer-encoding", "expect", "connection", "upgrade"};
+    static const char *const dropped[] = {"content-length", "transfer-encoding", "expect",
+                                          "connection", "upgrade"};
     size_t kept = 0;
     for (size_t i = 0; i < *h->headers_n; i++) {
         struct p3d_str name = {h->headers[i].name, h->headers[i].name_len};
@@ -200,7 +207,8 @@ static void refuse(struct p3d_guard *g, const struct head *h, int err, const cha
 {
     g->verdict = (struct p3d_verdict){.err = err, .detail = why, .unread = true};
     strip(h);
-    if (*h->path_n == 0 || **h->path != '/' || needs_decoding((struct p3d_str){*h->path, *h->path_n}))
+    if (*h->path_n == 0 || **h->path != '/' ||
+        needs_decoding((struct p3d_str){*h->path, *h->path_n}))
         no_path(h);
 }
 
@@ -238,23 +246,28 @@ static void judge(struct p3d_guard *g, const struct head *h)
 /* An empty line or less: connections that were opened for nothing end without a word. */
 static bool is_blank(const char *p, size_t n)
 {
-    return n <= 4 && strspn(p, "\r\n") >= n;
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != '\r' && p[i] != '\n')
+            return false;
+    return n <= 4;
 }
 
 __attribute__((visibility("default"), used)) int
-phr_parse_request(const char *buf, size_t len, const char **method, size_t *method_len, const char **path,
-                  size_t *path_len, int *minor_version, struct phr_header *headers, size_t *num_headers,
-                  size_t last_len)
+phr_parse_request(const char *buf, size_t len, const char **method, size_t *method_len,
+                  const char **path, size_t *path_len, int *minor_version,
+                  struct phr_header *headers, size_t *num_headers, size_t last_len)
 {
     struct p3d_guard *g = current;
-    parse_fn *original = g != NULL ? g->original : (parse_fn *)dlsym(RTLD_NEXT, "phr_parse_request");
-    int r = original(buf, len, method, method_len, path, path_len, minor_version, headers, num_headers, last_len);
+    parse_fn *original =
+        g != NULL ? g->original : (parse_fn *)dlsym(RTLD_NEXT, "phr_parse_request");
+    int r = original(buf, len, method, method_len, path, path_len, minor_version, headers,
+                     num_headers, last_len);
     if (g == NULL)
         return r;
-    struct head h = {buf, len, method, path, method_len, path_len, minor_version, headers, num_headers};
+    struct head h = {buf,      len,           method,  path,       method_len,
+                     path_len, minor_version, headers, num_headers};
     g->verdict = (struct p3d_verdict){.err = 0};
-    if ((r == -2 && len <= P3D_HEAD_MAX) || (r == -1 && len <= 4 && (buf[0] == '\r' || buf[0] == '\n') &&
-                                             is_blank(buf, len)))
+    if ((r == -2 && len <= P3D_HEAD_MAX) || (r == -1 && is_blank(buf, len)))
         return r;
     if (r > 0 && r <= P3D_HEAD_MAX) {
         h.n = (size_t)r;
@@ -286,8 +299,9 @@ int p3d_guard_new(const struct p3d_guard_options *o, struct p3d_guard **ret, str
     parse_fn *bound = (parse_fn *)dlsym(RTLD_DEFAULT, "phr_parse_request");
     parse_fn *original = (parse_fn *)dlsym(RTLD_NEXT, "phr_parse_request");
     if (bound != phr_parse_request || original == NULL || original == bound)
-        return p3d_fail(err, P3D_E_CONFIG, "the HTTP library does not use our parser of request heads: link this "
-                                           "program with --export-dynamic-symbol=phr_parse_request");
+        return p3d_fail(err, P3D_E_CONFIG,
+                        "the HTTP library does not use our parser of request heads: link this "
+                        "program with --export-dynamic-symbol=phr_parse_request");
     struct p3d_guard *g = p3d_alloc(sizeof(*g));
     g->o = *o;
     g->original = original;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * struct p3d_loop on h2o's event loop, so that the store, the pools and all timers run where the requests run.
- * Guarantee: readiness is level-triggered; a watch may be changed or removed from any callback, its own included, and is
- * never called after its removal. h2o closes the descriptor of a socket that goes away, so each watch owns a dup().
- * Does not: sleep longer than MAX_WAIT_MS, so that a step of the wall clock, on which h2o's timeouts run, is noticed.
+ * struct p3d_loop on h2o's event loop, so that the store, the pools and all timers run where the
+ * requests run. Guarantee: readiness is level-triggered; a watch may be changed or removed from any
+ * callback, its own included, and is never called after its removal. h2o closes the descriptor of a
+ * socket that goes away, so each watch owns a dup(). Does not: sleep longer than MAX_WAIT_MS, so
+ * that a step of the wall clock, on which h2o's timeouts run, is noticed.
  */
 #include "http_internal.h"
 
@@ -46,7 +47,8 @@ static void on_readable(h2o_socket_t *sock, const char *err)
     call(sock->data, P3D_READABLE);
 }
 
-/* One-shot in h2o: apply() arms it again while it is wanted. One that is no longer wanted fires once, unheard. */
+/* One-shot in h2o: apply() arms it again while it is wanted. One that is no longer wanted fires
+ * once, unheard. */
 static void on_writable(h2o_socket_t *sock, const char *err)
 {
     (void)err;
@@ -83,10 +85,15 @@ static void on_retry(struct p3d_timer *t)
     attach(H2O_STRUCT_FROM_MEMBER(struct p3d_watch, retry, t));
 }
 
-static struct p3d_watch *h2o_watch(struct p3d_loop *base, int fd, void (*cb)(void *priv, int events), void *priv)
+static struct p3d_watch *h2o_watch(struct p3d_loop *base, int fd,
+                                   void (*cb)(void *priv, int events), void *priv)
 {
     struct p3d_watch *w = p3d_alloc(sizeof(*w));
-    *w = (struct p3d_watch){.owner = (struct p3d_h2o_loop *)base, .fd = fd, .cb = cb, .priv = priv, .retry.cb = on_retry};
+    *w = (struct p3d_watch){.owner = (struct p3d_h2o_loop *)base,
+                            .fd = fd,
+                            .cb = cb,
+                            .priv = priv,
+                            .retry.cb = on_retry};
     attach(w);
     return w;
 }
@@ -130,8 +137,10 @@ int p3d_h2o_loop_init(struct p3d_h2o_loop *l)
 
 void p3d_h2o_loop_run_once(struct p3d_h2o_loop *l, int max_ms)
 {
-    int ms = p3d_loop_before_wait(&l->base, max_ms < 0 || max_ms > MAX_WAIT_MS ? MAX_WAIT_MS : max_ms);
-    /* What our timers and end-of-turn calls wrote has callbacks waiting that h2o runs only after its wait. */
+    int ms =
+        p3d_loop_before_wait(&l->base, max_ms < 0 || max_ms > MAX_WAIT_MS ? MAX_WAIT_MS : max_ms);
+    /* What our timers and end-of-turn calls wrote has callbacks waiting that h2o runs only after
+     * its wait. */
     if (l->ev->_pending_as_server != NULL || l->ev->_pending_as_client != NULL)
         ms = 0;
     (void)h2o_evloop_run(l->ev, ms); /* -1: a signal ended the wait; the turn goes on */

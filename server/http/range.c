@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The small grammars of file answers: Range, If-None-Match, Content-Disposition. Pure functions on text.
- * Guarantee: what is not exactly one well-formed byte range asks for the whole (RFC 9110 section 14.2 lets a server
- * ignore any Range); numbers that do not fit never wrap; a file name leaves no way out of its quotes.
+ * The small grammars of file answers: Range, If-None-Match, Content-Disposition. Pure functions on
+ * text. Guarantee: what is not exactly one well-formed byte range asks for the whole (RFC 9110
+ * section 14.2 lets a server ignore any Range); numbers that do not fit never wrap; a file name
+ * leaves no way out of its quotes.
  */
-#include "http_internal.h"
+#include "call_internal.h"
 
 #include <string.h>
 
@@ -21,14 +22,16 @@ static bool read_number(struct p3d_str s, int64_t *ret)
     return s.n > 18 || p3d_str_to_i64(s, 0, INT64_MAX, ret) == 0;
 }
 
-enum p3d_range p3d_range_parse(struct p3d_str value, int64_t size, int64_t *ret_from, int64_t *ret_n)
+enum p3d_range p3d_range_parse(struct p3d_str value, int64_t size, int64_t *ret_from,
+                               int64_t *ret_n)
 {
     static const char unit[] = "bytes=";
     int64_t from = 0, to = INT64_MAX;
     value = p3d_str_trim(value);
     if (value.n < sizeof(unit) || !p3d_str_ieq_z((struct p3d_str){value.p, sizeof(unit) - 1}, unit))
         return P3D_RANGE_WHOLE;
-    struct p3d_str s = p3d_str_trim((struct p3d_str){value.p + sizeof(unit) - 1, value.n - (sizeof(unit) - 1)});
+    struct p3d_str s =
+        p3d_str_trim((struct p3d_str){value.p + sizeof(unit) - 1, value.n - (sizeof(unit) - 1)});
     const char *dash = s.n > 0 ? memchr(s.p, '-', s.n) : NULL;
     if (dash == NULL)
         return P3D_RANGE_WHOLE;
@@ -57,7 +60,9 @@ bool p3d_etag_listed(struct p3d_str list, const char *etag)
     list = p3d_str_trim(list);
     if (p3d_str_eq_z(list, "*"))
         return true;
-    for (const char *p = list.p, *end = list.p + list.n; list.n > 0 && p < end;) {
+    if (list.n == 0)
+        return false;
+    for (const char *p = list.p, *end = list.p + list.n; p < end;) {
         const char *open = memchr(p, '"', (size_t)(end - p));
         const char *close = open != NULL ? memchr(open + 1, '"', (size_t)(end - open - 1)) : NULL;
         if (close == NULL)
@@ -80,7 +85,8 @@ void p3d_disposition(const char *filename, struct p3d_buf *out)
     }
     p3d_buf_addz(out, "\"; filename*=UTF-8''");
     for (const unsigned char *p = (const unsigned char *)filename; *p != '\0'; p++) {
-        bool alnum = (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z');
+        bool alnum =
+            (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z');
         if (alnum || strchr(plain, *p) != NULL)
             p3d_buf_add(out, p, 1);
         else

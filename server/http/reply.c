@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The one place that writes responses. Guarantee: each has a status from the table, a Content-Length, X-Request-ID,
- * X-Process-Time, the CORS fields and nosniff; no body goes out on HEAD (the next answer of the connection would be
- * read as its rest); an error is the envelope of err.def; nothing that a client sent gets into a header unfiltered.
- * Does not: decide anything about a request, or log.
+ * The one place that writes responses. Guarantee: each has a status from the table, a
+ * Content-Length, X-Request-ID, X-Process-Time, the CORS fields and nosniff; no body goes out on
+ * HEAD (the next answer of the connection would be read as its rest); an error is the envelope of
+ * err.def; nothing that a client sent gets into a header unfiltered. Does not: decide anything
+ * about a request, or log.
  */
-#include "http_internal.h"
+#include "call_internal.h"
 
 #include <assert.h>
 #include <string.h>
@@ -102,7 +103,8 @@ void p3d_reply_head(struct p3d_call *c, int status, size_t body_n)
     if (c->http->draining)
         req->http1_is_persistent = 0;
     for (const struct reply_header *h = c->headers; h != NULL; h = h->next)
-        h2o_add_header_by_str(&req->pool, &req->res.headers, h->name, h->name_n, 1, NULL, h->value, strlen(h->value));
+        h2o_add_header_by_str(&req->pool, &req->res.headers, h->name, h->name_n, 1, NULL, h->value,
+                              strlen(h->value));
 }
 
 bool p3d_reply_begin(struct p3d_call *c, int status, size_t body_n, h2o_generator_t *gen)
@@ -154,7 +156,8 @@ void p3d_reply_json(struct p3d_call *c, int status, json_t *body)
     send_text(c, status, text, n);
 }
 
-char *p3d_reply_error_body(struct p3d_call *c, int err, const char *detail, json_t *list, size_t *ret_n)
+char *p3d_reply_error_body(struct p3d_call *c, int err, const char *detail, json_t *list,
+                           size_t *ret_n)
 {
     const struct p3d_err_info *info = p3d_err_info(err);
     if (info->status == 401)
@@ -168,7 +171,8 @@ char *p3d_reply_error_body(struct p3d_call *c, int err, const char *detail, json
     json_t *body = json_object();
     (void)json_object_set_new(body, "error", json_string(info->wire));
     (void)json_object_set_new(body, "message", json_string(info->message));
-    (void)json_object_set_new(body, "detail", list != NULL ? list : p3d_json_str(p3d_str_z(detail)));
+    (void)json_object_set_new(body, "detail",
+                              list != NULL ? list : p3d_json_str(p3d_str_z(detail)));
     char *text = p3d_json_dump(body, ret_n);
     json_decref(body);
     return text;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The compiled route table: a tree of path segments. Guarantee: a literal segment wins over a parameter, and only a
- * path that leads nowhere that way is tried with the parameter; the answer does not depend on the order of the rows.
- * The path is cut at '/' before it is decoded, so an encoded slash never makes or removes a segment. A parameter is
- * 1..128 of [A-Za-z0-9._@-] and neither "." nor ".."; anything else is no route.
- * Does not: look at the query, or know what a handler does.
+ * The compiled route table: a tree of path segments. Guarantee: a literal segment wins over a
+ * parameter, and only a path that leads nowhere that way is tried with the parameter; the answer
+ * does not depend on the order of the rows. The path is cut at '/' before it is decoded, so an
+ * encoded slash never makes or removes a segment. A parameter is 1..128 of [A-Za-z0-9._@-] and
+ * neither "." nor ".."; anything else is no route. Does not: look at the query, or know what a
+ * handler does.
  */
 #include "http_internal.h"
 
@@ -25,12 +26,13 @@ struct p3d_router {
     struct node root;
 };
 
-static const char *const method_names[P3D_METHOD__COUNT] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+static const char *const method_names[P3D_METHOD__COUNT] = {"GET", "POST", "PUT", "PATCH",
+                                                            "DELETE"};
 
 static bool is_param_byte(char ch)
 {
-    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '.' || ch == '_' ||
-           ch == '@' || ch == '-';
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+           ch == '.' || ch == '_' || ch == '@' || ch == '-';
 }
 
 static int hex_value(char ch)
@@ -63,7 +65,8 @@ static size_t decode(struct p3d_str s, char dst[SEGMENT_MAX])
     for (size_t i = 0; i < s.n; i++) {
         char ch = s.p[i];
         if (ch == '%') {
-            int hi = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1, lo = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
+            int hi = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1,
+                lo = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
             if (hi < 0 || lo < 0)
                 return SIZE_MAX;
             ch = (char)(hi * 16 + lo);
@@ -133,18 +136,21 @@ static int add(struct p3d_router *r, const struct p3d_route *row, struct p3d_err
     while (next_segment(&rest, &s)) {
         params += s.n > 0 && s.p[0] == '{';
         if (s.n == 0 || s.n > SEGMENT_MAX || ++depth > SEGMENTS_MAX)
-            return p3d_fail(err, P3D_E_CONFIG, "route %s: a segment is empty or too long", row->pattern);
+            return p3d_fail(err, P3D_E_CONFIG, "route %s: a segment is empty or too long",
+                            row->pattern);
         at = child_get(at, s);
     }
-    if (rest.n != 0 || params > P3D_PARAMS_MAX)
+    if (row->pattern[0] != '/' || rest.n != 0 || params > P3D_PARAMS_MAX)
         return p3d_fail(err, P3D_E_CONFIG, "route %s: not a pattern", row->pattern);
     if (at->rows[row->method] != NULL)
-        return p3d_fail(err, P3D_E_CONFIG, "two routes for %s %s", method_names[row->method], row->pattern);
+        return p3d_fail(err, P3D_E_CONFIG, "two routes for %s %s", method_names[row->method],
+                        row->pattern);
     at->rows[row->method] = row;
     return 0;
 }
 
-int p3d_router_new(const struct p3d_route *routes, size_t n, struct p3d_router **ret, struct p3d_error *err)
+int p3d_router_new(const struct p3d_route *routes, size_t n, struct p3d_router **ret,
+                   struct p3d_error *err)
 {
     struct p3d_router *r = p3d_alloc(sizeof(*r));
     for (size_t i = 0; i < n; i++) {
@@ -209,7 +215,8 @@ static bool cut(struct p3d_str target, struct walk *w)
     return w->n > 0 && rest.n == 0;
 }
 
-void p3d_router_match(const struct p3d_router *r, struct p3d_str method, struct p3d_str target, struct p3d_match *ret)
+void p3d_router_match(const struct p3d_router *r, struct p3d_str method, struct p3d_str target,
+                      struct p3d_match *ret)
 {
     struct walk w = {.n = 0, .params_n = 0};
     ret->route = NULL;

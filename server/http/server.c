@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * The server as its owner sees it: make, start, run, drain, free. Guarantee: configured once, before the first
- * connection; HTTP/1.1 only (HTTP/2 of this library version has open denial-of-service holes); a drain refuses new
- * connections at once, lets open requests finish with `connection: close` and ends idle connections after 5 s.
- * Does not: bind sockets, handle signals or log; that is the serve process.
+ * The server as its owner sees it: make, start, run, drain, free. Guarantee: configured once,
+ * before the first connection; HTTP/1.1 only (HTTP/2 of this library version has open
+ * denial-of-service holes); a drain refuses new connections at once, lets open requests finish with
+ * `connection: close` and ends idle connections after 5 s. Does not: bind sockets, handle signals
+ * or log; that is the serve process.
  */
-#include "http_internal.h"
+#include "call_internal.h"
 
 #include <signal.h>
 #include <string.h>
 
-#define REQUEST_TIMEOUT_MS 10000 /* from the first byte awaited to the last of the body; also of idle connections */
+#define REQUEST_TIMEOUT_MS                                                                         \
+    10000 /* from the first byte awaited to the last of the body; also of idle connections */
 #define FILE_THREADS 2
 #define FILE_QUEUE 64
 #define IDLE_GRACE_MS 5000 /* after a drain began */
@@ -28,7 +30,8 @@ int p3d_http_new(struct p3d_http **ret, struct p3d_error *err)
         free(h);
         return p3d_fail(err, e, "cannot make an event loop");
     }
-    (void)signal(SIGPIPE, SIG_IGN); /* a write to a client that left is an error code, not the end */
+    (void)signal(SIGPIPE,
+                 SIG_IGN); /* a write to a client that left is an error code, not the end */
     *ret = h;
     return 0;
 }
@@ -54,12 +57,15 @@ static void configure(struct p3d_http *h, const struct p3d_guard_options *g)
     h->conf.server_name = h2o_iovec_init(NULL, 0);
     h->conf.http1.req_timeout = REQUEST_TIMEOUT_MS;
     h->conf.http1.upgrade_to_http2 = 0;
-    memset(&h->conf.http2.callbacks, 0, sizeof(h->conf.http2.callbacks)); /* no timer of its shutdown */
+    memset(&h->conf.http2.callbacks, 0,
+           sizeof(h->conf.http2.callbacks)); /* no timer of its shutdown */
     size_t largest = 0;
     for (size_t i = 0; i < sizeof(g->limits) / sizeof(g->limits[0]); i++)
         largest = g->limits[i] > largest ? g->limits[i] : largest;
-    h->conf.max_request_entity_size = largest + 1; /* the library refuses a chunked body of exactly this */
-    h2o_hostconf_t *host = h2o_config_register_host(&h->conf, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    h->conf.max_request_entity_size =
+        largest + 1; /* the library refuses a chunked body of exactly this */
+    h2o_hostconf_t *host =
+        h2o_config_register_host(&h->conf, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     p3d_dispatch_register(h, h2o_config_register_path(host, "/", 0));
     p3d_dispatch_register(h, &host->fallback_path);
     h2o_context_init(&h->ctx, h->loop.ev, &h->conf);
@@ -124,7 +130,8 @@ static void finish(struct p3d_http *h)
     h->files = NULL;
     for (struct p3d_call *c = h->calls; c != NULL; c = c->next) {
         c->req->http1_is_persistent = 0;
-        if (!c->replied && c->on_gone == NULL) /* a file answer that has not begun fails by itself */
+        if (!c->replied &&
+            c->on_gone == NULL) /* a file answer that has not begun fails by itself */
             p3d_reply_error(c, P3D_E_BUSY, NULL);
     }
     p3d_conn_close_all(h);

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A redis-server of a test's own: unix socket in a temp folder, no TCP port, killed by its pid only."""
+"""A redis-server of a test's own: unix socket in a temp folder, a TCP port of the kernel's choice only when asked for,
+killed by its pid only."""
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -11,14 +13,23 @@ import redis
 
 
 class PrivateRedis:
-    def __init__(self, folder=None, args=(), fsync="no"):
+    def __init__(self, folder=None, args=(), fsync="no", tcp=False):
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="p3d-redis-")
         self.socket = os.path.join(self.folder, "redis.sock")
         self.args = list(args)
         self.fsync = fsync
         self.process = None
+        self.port = 0
+        if tcp:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
         self.start()
+
+    @property
+    def tcp_url(self):
+        return "redis://127.0.0.1:%d" % self.port
 
     @property
     def url(self):
@@ -27,8 +38,8 @@ class PrivateRedis:
     def start(self):
         with open(os.path.join(self.folder, "redis.log"), "ab") as log:
             self.process = subprocess.Popen(
-                ["redis-server", "--port", "0", "--unixsocket", "redis.sock", "--dir", self.folder,
-                 "--appendonly", "yes", "--appendfsync", self.fsync, "--save", "",
+                ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--unixsocket", "redis.sock",
+                 "--dir", self.folder, "--appendonly", "yes", "--appendfsync", self.fsync, "--save", "",
                  "--maxmemory-policy", "noeviction", *self.args],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 30

@@ -53,7 +53,7 @@ int p3d_attempt_dir_make(int parent_fd, const char *name, struct p3d_str input_j
     }
     int why = errno;
     p3d_closep(&fd);
-    (void)p3d_tree_remove(parent_fd, name);
+    P3D_IGNORE(p3d_tree_remove(parent_fd, name));
     return p3d_fail(err, P3D_E_IO, "cannot fill the working directory: %s", strerror(why));
 }
 

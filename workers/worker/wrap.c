@@ -38,7 +38,7 @@ static int publish_outputs(struct p3d_attempt *a)
         a->thumbnail = a->outputs.thumbnail;
         return 0;
     }
-    (void)p3d_artifact_remove(a->owner->artifacts, &a->lease.job, a->name);
+    P3D_IGNORE(p3d_artifact_remove(a->owner->artifacts, &a->lease.job, a->name));
     a->files_n = 0;
     return r;
 }

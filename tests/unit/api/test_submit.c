@@ -4,6 +4,7 @@
  */
 #include "server/api/submit_internal.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "fake_call.h"
@@ -32,17 +33,17 @@ static struct p3d_config *cfg;
 
 static int open_config(void **state)
 {
-    char path[] = "/tmp/p3d-test-submit-XXXXXX";
+    char path[64];
     struct p3d_error e = {.code = 0};
     char *env[] = {NULL};
     (void)state;
-    P3D_CLEANUP(p3d_closep) int fd = mkstemp(path);
+    P3D_CLEANUP(p3d_closep) int fd = memfd_create("config", MFD_CLOEXEC);
+    (void)p3d_format(path, sizeof(path), "/proc/self/fd/%d", fd);
     if (fd < 0 || write(fd, yaml, sizeof(yaml) - 1) != (ssize_t)sizeof(yaml) - 1)
         return -1;
     int err = p3d_config_load(path, NULL, 0, env, &cfg, &e);
     if (err != 0)
         print_message("%s: %s\n", e.where, e.detail);
-    (void)unlink(path);
     return err;
 }
 

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,7 +54,10 @@ static void on_param(struct p3d_call *c)
     bool there = p3d_call_query(c, "q", &q);
     json_t *o = json_object();
     (void)json_object_set_new(o, "id", p3d_json_str(p3d_call_param(c, 0)));
-    (void)json_object_set_new(o, "q", !there ? json_null() : q.p == NULL ? json_false() : p3d_json_str(q));
+    (void)json_object_set_new(o, "q",
+                              !there        ? json_null()
+                              : q.p == NULL ? json_false()
+                                            : p3d_json_str(q));
     (void)json_object_set_new(o, "base", json_string(p3d_call_base_url(c)));
     (void)json_object_set_new(o, "client", json_string(p3d_call_client(c)));
     (void)json_object_set_new(o, "scope", json_integer(p3d_call_access(c)->scope));
@@ -129,9 +133,12 @@ static void on_short(struct p3d_call *c)
     reply_file(c, app.file_fd, 5000); /* 1000 are there */
 }
 
-#define R(m, p, cr, mo, bo, h) \
-    {.method = P3D_##m, .pattern = (p), .credential = P3D_CRED_##cr, .scope = P3D_SCOPE_JOBS_READ, \
-     .mode = P3D_MODE_##mo, .body = P3D_BODY_##bo, .handler = on_##h, .name = #h, .doc = ""}
+#define R(m, p, cr, mo, bo, h)                                                                     \
+    {                                                                                              \
+        .method = P3D_##m, .pattern = (p), .credential = P3D_CRED_##cr,                            \
+        .scope = P3D_SCOPE_JOBS_READ, .mode = P3D_MODE_##mo, .body = P3D_BODY_##bo,                \
+        .handler = on_##h, .name = #h, .doc = ""                                                   \
+    }
 const struct p3d_route test_routes[] = {
     R(GET, "/", PUBLIC, ANY, NONE, hello),
     R(GET, "/hello", PUBLIC, ANY, NONE, hello),
@@ -154,7 +161,8 @@ const struct p3d_route test_routes[] = {
 };
 const size_t test_routes_n = sizeof(test_routes) / sizeof(test_routes[0]);
 
-static void on_request(struct p3d_app *a, const struct p3d_call *c, int status, double seconds, int64_t bytes)
+static void on_request(struct p3d_app *a, const struct p3d_call *c, int status, double seconds,
+                       int64_t bytes)
 {
     assert_true(seconds >= 0 && bytes >= 0 && p3d_call_route(c) != NULL);
     atomic_store(&a->last_status, status);
@@ -177,10 +185,13 @@ static void *serve(void *arg)
     return NULL;
 }
 
+/* The small file is on a disk and the big one in memory: reads that need not wait, and those that
+ * the kernel may refuse to do without waiting. */
 static int make_file(size_t n)
 {
     static char block[65536];
-    int fd = memfd_create("test", MFD_CLOEXEC);
+    int fd = n < BIG_FILE ? open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
+                          : memfd_create("test", MFD_CLOEXEC);
     for (size_t i = 0; i < sizeof(block); i++)
         block[i] = (char)('a' + i % 26);
     for (size_t done = 0; done < n; done += sizeof(block))
@@ -205,8 +216,12 @@ int server_start(const struct p3d_route *routes, size_t n)
     app.cfg.server_max_body_bytes = 1 << 20;
     app.cfg.server_max_submit_body_bytes = 4 << 20;
     assert_int_equal(p3d_http_new(&app.http, &err), 0);
-    struct p3d_http_options o = {
-        .cfg = &app.cfg, .app = &app, .routes = routes, .routes_n = n, .listen_fd = fd, .on_request = on_request};
+    struct p3d_http_options o = {.cfg = &app.cfg,
+                                 .app = &app,
+                                 .routes = routes,
+                                 .routes_n = n,
+                                 .listen_fd = fd,
+                                 .on_request = on_request};
     int r = p3d_http_start(app.http, &o, &err);
     if (r != 0) {
         print_error("%s\n", err.detail);
@@ -228,8 +243,9 @@ int server_stop(void)
 
 int dial(void)
 {
-    struct sockaddr_in a = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)app.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)app.port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
     return fd;
@@ -369,7 +385,8 @@ bool wait_for(const atomic_int *what, int value)
     return atomic_load(what) == value;
 }
 
-/* The library keeps freed blocks for reuse in a list of the thread, which ends before the process here. */
+/* The library keeps freed blocks for reuse in a list of the thread, which ends before the process
+ * here. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A real server on a loopback port in a thread of its own, and a client that speaks raw bytes: what a test of the HTTP
- * side needs. The client waits with deadlines, never by sleeping.
+ * A real server on a loopback port in a thread of its own, and a client that speaks raw bytes: what
+ * a test of the HTTP side needs. The client waits with deadlines, never by sleeping.
  */
 #pragma once
 #include <pthread.h>
@@ -27,8 +27,8 @@ struct p3d_app {
     int port;
     int file_fd, big_fd;
     atomic_bool stop, drain, idle, release;
-    atomic_int cells;       /* alive */
-    atomic_int requests;    /* reported */
+    atomic_int cells;    /* alive */
+    atomic_int requests; /* reported */
     atomic_int last_status;
     atomic_int gone_seen;
 };
@@ -43,19 +43,21 @@ void on_hello(struct p3d_call *c);
 
 struct answer {
     int status;
-    char *text;  /* head and body, terminated */
-    char *body;  /* inside text */
+    char *text; /* head and body, terminated */
+    char *body; /* inside text */
     size_t head_n, body_n;
 };
 
 int dial(void);
 void send_all(int fd, const void *p, size_t n);
 void send_text(int fd, const char *text);
-/* One answer; body by Content-Length, none when head_only. status 0: the connection ended before one was complete. */
+/* One answer; body by Content-Length, none when head_only. status 0: the connection ended before
+ * one was complete. */
 struct answer receive(int fd, bool head_only);
 void answer_done(struct answer *a);
-bool ended(int fd);                                    /* the server closes within the deadline */
-const char *header(const struct answer *a, const char *lower_name, char *dst, size_t size); /* NULL: absent */
+bool ended(int fd); /* the server closes within the deadline */
+const char *header(const struct answer *a, const char *lower_name, char *dst,
+                   size_t size); /* NULL: absent */
 /* One request on a connection of its own. */
 struct answer ask(const char *request);
 struct answer askf(const char *fmt, ...) P3D_PRINTF(1, 2);

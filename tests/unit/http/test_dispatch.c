@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * From a good head to a handler and back: routes, methods, CORS, parameters, credentials, envelopes, HEAD.
+ * From a good head to a handler and back: routes, methods, CORS, parameters, credentials,
+ * envelopes, HEAD.
  */
 #include "http_fixture.h"
 
@@ -10,7 +11,8 @@
 #include "p3d/crypto.h"
 
 static char *any_origin[] = {(char *)(uintptr_t) "*", NULL};
-static char *two_origins[] = {(char *)(uintptr_t) "https://a.example", (char *)(uintptr_t) "https://b.example", NULL};
+static char *two_origins[] = {(char *)(uintptr_t) "https://a.example",
+                              (char *)(uintptr_t) "https://b.example", NULL};
 static char *keys[] = {(char *)(uintptr_t) "key-one", (char *)(uintptr_t) "key-two", NULL};
 
 static int start(void **state)
@@ -60,8 +62,9 @@ static void test_routes_and_methods(void **state)
     char text[256];
     (void)state;
     static const char *const unknown[] = {
-        "/nope", "/hello/", "//hello", "/jobs/", "/jobs/a/b", "/HELLO", "/jobs/..", "/jobs/.", "/jobs/a%2fb", "/jobs/a%00",
-        "/jobs/%", "/jobs/%4", "/jobs/a%0a", "/jobs/../hello", "/%2e%2e/hello", "/jobs/a;b", "/jobs/\xc3\xa9", "/..",
+        "/nope",      "/hello/",        "//hello",       "/jobs/",     "/jobs/a/b",      "/HELLO",
+        "/jobs/..",   "/jobs/.",        "/jobs/a%2fb",   "/jobs/a%00", "/jobs/%",        "/jobs/%4",
+        "/jobs/a%0a", "/jobs/../hello", "/%2e%2e/hello", "/jobs/a;b",  "/jobs/\xc3\xa9", "/..",
     };
     for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
         struct answer a = askf("GET %s HTTP/1.1\r\n" H "\r\n", unknown[i]);
@@ -76,7 +79,8 @@ static void test_routes_and_methods(void **state)
     a = ask("g3t! /hello HTTP/1.1\r\n" H "\r\n");
     assert_envelope(&a, 405, "METHOD_NOT_ALLOWED");
     answer_done(&a);
-    a = ask("DELETE /jobs/history HTTP/1.1\r\n" H "\r\n"); /* the literal wins, whatever the parameter's row knows */
+    a = ask("DELETE /jobs/history HTTP/1.1\r\n" H
+            "\r\n"); /* the literal wins, whatever the parameter's row knows */
     assert_envelope(&a, 405, "METHOD_NOT_ALLOWED");
     answer_done(&a);
     a = ask("GET /h%65llo?x=1 HTTP/1.1\r\n" H "\r\n");
@@ -89,14 +93,21 @@ static void test_params_and_query(void **state)
     static const struct {
         const char *query, *want;
     } rows[] = {
-        {"", "\"q\":null"},          {"?q=", "\"q\":\"\""},       {"?q=a%20b+c", "\"q\":\"a b c\""},
-        {"?a=1&q=2&q=3", "\"q\":\"2\""}, {"?q=%zz", "\"q\":false"},   {"?q=%ff", "\"q\":false"},
-        {"?q=%00", "\"q\":false"},   {"?qq=1", "\"q\":null"},     {"?q", "\"q\":\"\""},
+        {"", "\"q\":null"},
+        {"?q=", "\"q\":\"\""},
+        {"?q=a%20b+c", "\"q\":\"a b c\""},
+        {"?a=1&q=2&q=3", "\"q\":\"2\""},
+        {"?q=%zz", "\"q\":false"},
+        {"?q=%ff", "\"q\":false"},
+        {"?q=%00", "\"q\":false"},
+        {"?qq=1", "\"q\":null"},
+        {"?q", "\"q\":\"\""},
         {"?q=%e2%82%ac", "\"q\":\"\xe2\x82\xac\""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct answer a = askf("GET /jobs/A-b_c.%%40d%s HTTP/1.1\r\nHost: h.example:81\r\n\r\n", rows[i].query);
+        struct answer a =
+            askf("GET /jobs/A-b_c.%%40d%s HTTP/1.1\r\nHost: h.example:81\r\n\r\n", rows[i].query);
         assert_int_equal(a.status, 200);
         if (strstr(a.body, rows[i].want) == NULL)
             print_error("%s: %s\n", rows[i].query, a.body);
@@ -175,8 +186,10 @@ static void test_cors_any(void **state)
                           "Access-Control-Request-Method: GET\r\n\r\n");
     assert_int_equal(a.status, 204);
     assert_string_equal(header(&a, "access-control-allow-origin", text, sizeof(text)), "*");
-    assert_string_equal(header(&a, "access-control-allow-methods", text, sizeof(text)), "GET, HEAD, OPTIONS");
-    assert_non_null(strstr(header(&a, "access-control-allow-headers", text, sizeof(text)), "idempotency-key"));
+    assert_string_equal(header(&a, "access-control-allow-methods", text, sizeof(text)),
+                        "GET, HEAD, OPTIONS");
+    assert_non_null(
+        strstr(header(&a, "access-control-allow-headers", text, sizeof(text)), "idempotency-key"));
     assert_non_null(header(&a, "access-control-max-age", text, sizeof(text)));
     assert_null(header(&a, "access-control-allow-credentials", text, sizeof(text)));
     assert_null(header(&a, "content-length", text, sizeof(text)));
@@ -200,7 +213,8 @@ static void test_cors_list(void **state)
     char text[512];
     (void)state;
     struct answer a = ask("GET /hello HTTP/1.1\r\n" H "Origin: https://b.example\r\n\r\n");
-    assert_string_equal(header(&a, "access-control-allow-origin", text, sizeof(text)), "https://b.example");
+    assert_string_equal(header(&a, "access-control-allow-origin", text, sizeof(text)),
+                        "https://b.example");
     assert_string_equal(header(&a, "vary", text, sizeof(text)), "Origin");
     answer_done(&a);
     a = ask("OPTIONS /hello HTTP/1.1\r\n" H "Origin: https://b.example.evil\r\n\r\n");
@@ -250,7 +264,8 @@ static void test_tokens(void **state)
     expect(h, "/token/1", 200, NULL);
     (void)p3d_format(h, sizeof(h), "X-API-Key: %s\r\nAuthorization: Bearer %s\r\n", u.s, t.s);
     expect(h, "/token/1", 401, FORMAT);
-    (void)p3d_format(h, sizeof(h), "Authorization: Bearer %s\r\nAuthorization: Bearer %s\r\n", t.s, t.s);
+    (void)p3d_format(h, sizeof(h), "Authorization: Bearer %s\r\nAuthorization: Bearer %s\r\n", t.s,
+                     t.s);
     expect(h, "/token/1", 401, FORMAT);
     expect("", "/hello", 200, NULL);
     expect("", "/admin/x/1", 403, "Invalid or missing admin token.");
@@ -264,7 +279,8 @@ static void test_simple_mode(void **state)
     (void)state;
     expect("", "/token/1", 200, "\"kind\":0");
     expect("Authorization: Basic x\r\n", "/token/1", 200, NULL);
-    expect("", "/account/1", 503, "User authentication is disabled on this server. Enable it in configuration.");
+    expect("", "/account/1", 503,
+           "User authentication is disabled on this server. Enable it in configuration.");
     expect("", "/admin/x/1", 403, "Invalid or missing admin token.");
     expect("X-Admin-API-Key: operator-key-012\r\n", "/admin/x/1", 403, NULL);
     expect("X-Admin-API-Key: operator-key-0123\r\n", "/admin/x/1", 200, NULL);
@@ -282,7 +298,8 @@ static void test_api_keys(void **state)
     expect("X-API-Key: key-two\r\n", "/token/1", 200, NULL);
     expect("Authorization: Bearer key-one\r\n", "/token/1", 200, NULL);
     expect("", "/hello", 200, NULL);
-    expect("X-Admin-API-Key: \r\n", "/admin/x/1", 403, NULL); /* none is configured: an empty one does not match */
+    expect("X-Admin-API-Key: \r\n", "/admin/x/1", 403,
+           NULL); /* none is configured: an empty one does not match */
 }
 
 static void test_two_rows(void **state)

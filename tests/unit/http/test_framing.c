@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What hostile or broken request heads get: JSON, the right status, and a connection that ends. Fails too when the
- * library's parser is not the one of guard.c any more (then the server does not even start).
+ * What hostile or broken request heads get: JSON, the right status, and a connection that ends.
+ * Fails too when the library's parser is not the one of guard.c any more (then the server does not
+ * even start).
  */
 #include "http_fixture.h"
 
@@ -25,11 +26,15 @@ static int stop(void **state)
 static const struct {
     const char *what, *request;
 } bad[] = {
-    {"CL and TE", "POST /echo HTTP/1.1\r\n" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-    {"TE and CL", "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
+    {"CL and TE", "POST /echo HTTP/1.1\r\n" H
+                  "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+    {"TE and CL", "POST /echo HTTP/1.1\r\n" H
+                  "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
     {"two CL", "POST /echo HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"},
-    {"the same CL twice", "POST /echo HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"},
-    {"two TE", "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n"},
+    {"the same CL twice",
+     "POST /echo HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"},
+    {"two TE", "POST /echo HTTP/1.1\r\n" H
+               "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n"},
     {"TE in 1.0", "POST /echo HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
     {"no Host", "GET /hello HTTP/1.1\r\n\r\n"},
     {"two Host", "GET /hello HTTP/1.1\r\n" H H "\r\n"},
@@ -43,7 +48,8 @@ static const struct {
     {"CL empty", "POST /echo HTTP/1.1\r\n" H "Content-Length: \r\n\r\nhello"},
     {"TE gzip", "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
     {"TE x", "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"},
-    {"space before colon", "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"},
+    {"space before colon",
+     "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"},
     {"CR in a value", "GET /hello HTTP/1.1\r\n" H "X-A: 1\r2\r\n\r\n"},
     {"garbage", "\x16\x03\x01\x02garbage\r\n\r\n"},
     {"HTTP/2.0", "GET /hello HTTP/2.0\r\n" H "\r\n"},
@@ -52,7 +58,8 @@ static const struct {
     {"no slash", "GET hello HTTP/1.1\r\n" H "\r\n"},
     {"expectation", "POST /echo HTTP/1.1\r\n" H "Content-Length: 2\r\nExpect: tea\r\n\r\n{}"},
     {"chunk size", "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n"},
-    {"chunk overflow", "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n\r\n"},
+    {"chunk overflow",
+     "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n\r\n"},
 };
 
 static void test_bad_heads(void **state)
@@ -96,7 +103,8 @@ static void test_good_heads(void **state)
 /* NUL needs its length told. */
 static void test_nul_in_value(void **state)
 {
-    static const char request[] = "GET /hello HTTP/1.1\r\n" H "X-A: 1\0" "2\r\n\r\n";
+    static const char request[] = "GET /hello HTTP/1.1\r\n" H "X-A: 1\0"
+                                  "2\r\n\r\n";
     (void)state;
     int fd = dial();
     send_all(fd, request, sizeof(request) - 1);
@@ -164,17 +172,18 @@ static void test_body_limits(void **state)
         long length;
         int status;
     } rows[] = {
-        {"/echo", 1 << 20, 200},           {"/echo", (1 << 20) + 1, 413}, {"/submit", (1 << 20) + 1, 200},
-        {"/submit", 4 << 20, 200},         {"/submit", (4 << 20) + 1, 413}, {"/none", 4 << 20, 404},
-        {"/secret", (1 << 20) + 1, 413},   {"/file", 70000, 405},
+        {"/echo", 1 << 20, 200},         {"/echo", (1 << 20) + 1, 413},
+        {"/submit", (1 << 20) + 1, 200}, {"/submit", 4 << 20, 200},
+        {"/submit", (4 << 20) + 1, 413}, {"/none", 4 << 20, 404},
+        {"/secret", (1 << 20) + 1, 413}, {"/file", 70000, 405},
     };
     (void)state;
     char *body = p3d_alloc((4 << 20) + 1);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char head[160];
         int fd = dial();
-        (void)p3d_format(head, sizeof(head), "POST %s HTTP/1.1\r\n" H "Content-Length: %ld\r\n\r\n", rows[i].path,
-                         rows[i].length);
+        (void)p3d_format(head, sizeof(head), "POST %s HTTP/1.1\r\n" H "Content-Length: %ld\r\n\r\n",
+                         rows[i].path, rows[i].length);
         send_text(fd, head);
         send_all(fd, body, (size_t)rows[i].length);
         struct answer a = receive(fd, false);
@@ -190,7 +199,8 @@ static void test_body_limits(void **state)
 static void send_chunks(int fd, const char *path, size_t n)
 {
     char head[128], *block = p3d_alloc(65536);
-    (void)p3d_format(head, sizeof(head), "POST %s HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n", path);
+    (void)p3d_format(head, sizeof(head),
+                     "POST %s HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n", path);
     send_text(fd, head);
     for (size_t done = 0; done < n; done += 65536) {
         send_text(fd, "10000\r\n");
@@ -243,10 +253,10 @@ static void test_expect_continue(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_heads),      cmocka_unit_test(test_good_heads),
-        cmocka_unit_test(test_nul_in_value),   cmocka_unit_test(test_head_by_bytes),
-        cmocka_unit_test(test_head_size),      cmocka_unit_test(test_many_headers),
-        cmocka_unit_test(test_body_limits),    cmocka_unit_test(test_chunked_limits),
+        cmocka_unit_test(test_bad_heads),       cmocka_unit_test(test_good_heads),
+        cmocka_unit_test(test_nul_in_value),    cmocka_unit_test(test_head_by_bytes),
+        cmocka_unit_test(test_head_size),       cmocka_unit_test(test_many_headers),
+        cmocka_unit_test(test_body_limits),     cmocka_unit_test(test_chunked_limits),
         cmocka_unit_test(test_expect_continue),
     };
     return cmocka_run_group_tests(tests, start, stop);
