@@ -156,6 +156,13 @@ bool p3d_call_query(struct p3d_call *c, const char *name, struct p3d_str *ret)
     return false;
 }
 
+/* Without a Host (HTTP/1.0), the library puts the name of its configuration there. */
+static bool names_host(const h2o_req_t *req)
+{
+    return req != NULL && req->hostconf != NULL && req->input.authority.len > 0 &&
+           req->input.authority.base != req->hostconf->authority.hostport.base;
+}
+
 /* A Host that came through the guard holds nothing that could end a URL early. */
 const char *p3d_call_base_url(const struct p3d_call *c)
 {
@@ -168,9 +175,9 @@ const char *p3d_call_base_url(const struct p3d_call *c)
         while (n > 0 && fixed[n - 1] == '/')
             n--;
         w->base_url = p3d_strndup(fixed, n);
-    } else if (c->req != NULL && c->req->input.authority.len > 0 && c->req->version >= 0x101) {
-        w->base_url = p3d_asprintf("http://%.*s", (int)c->req->input.authority.len,
-                                   c->req->input.authority.base);
+    } else if (names_host(c->req)) {
+        const h2o_iovec_t *host = &c->req->input.authority;
+        w->base_url = p3d_asprintf("http://%.*s", (int)host->len, host->base);
     } else {
         return "http://localhost";
     }

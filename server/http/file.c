@@ -167,6 +167,7 @@ static void add_headers(struct p3d_call *c, const struct p3d_file_reply *f, cons
     p3d_reply_header(c, "accept-ranges", "bytes");
     p3d_reply_default(c, "content-type",
                       f->content_type != NULL ? f->content_type : "application/octet-stream");
+    p3d_reply_default(c, "cache-control", "private, no-cache"); /* access may end: ask each time */
     p3d_reply_default(c, "content-security-policy", "sandbox; default-src 'none'");
     if (f->filename != NULL) {
         struct p3d_buf b;

@@ -8,6 +8,7 @@
  */
 #include "call_internal.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 
@@ -51,6 +52,16 @@ static struct p3d_guard_options guard_options(const struct p3d_http *h)
     return o;
 }
 
+/* Bodies of 32 MB and more are kept in unlinked files; better on the data disk than in /tmp. */
+static void place_spill(const struct p3d_config *cfg)
+{
+    char dir[PATH_MAX];
+    h2o_buffer_mmap_settings_t *m = &h2o_socket_buffer_mmap_settings;
+    if (cfg->top_data_dir != NULL && p3d_format(dir, sizeof(dir), "%s/run", cfg->top_data_dir) &&
+        strlen(dir) + sizeof("/body.XXXXXX") <= sizeof(m->fn_template) && access(dir, W_OK) == 0)
+        (void)p3d_format(m->fn_template, sizeof(m->fn_template), "%s/body.XXXXXX", dir);
+}
+
 static void configure(struct p3d_http *h, const struct p3d_guard_options *g)
 {
     h2o_config_init(&h->conf);
@@ -83,9 +94,12 @@ int p3d_http_start(struct p3d_http *h, const struct p3d_http_options *o, struct 
         return e;
     if ((e = p3d_pool_new(&h->loop.base, FILE_THREADS, FILE_QUEUE, &h->files)) != 0)
         return p3d_fail(err, e, "cannot start threads");
+    place_spill(o->cfg);
     configure(h, &g);
     h->started = true;
-    return p3d_conn_listen(h, err);
+    if ((e = p3d_conn_listen(h, err)) != 0)
+        (void)close(o->listen_fd);
+    return e;
 }
 
 void p3d_http_run_once(struct p3d_http *h, int max_ms)

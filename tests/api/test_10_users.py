@@ -337,3 +337,11 @@ def test_delete_while_they_submit():
         job = bob.submit("after")
         bob.wait(job)
         assert len([j for j in p3d.ran() if j in made]) <= 1  # the one that ran already
+
+
+def test_the_operators_token_outlives_logins(p3d):
+    """A token made on purpose is no login token: logging in often does not end it."""
+    made = p3d.admin(shapes.unique("operator"))
+    for _ in range(12):
+        assert login(p3d, made.user["username"]).status_code == 200
+    assert made.ok("GET", ME)["user"] == made.user

@@ -117,6 +117,12 @@ static void test_params_and_query(void **state)
         assert_non_null(strstr(a.body, "\"client\":\"127.0.0.1\""));
         answer_done(&a);
     }
+    struct answer b = ask("GET /jobs/1 HTTP/1.0\r\nHost: proxied.example\r\n\r\n");
+    assert_non_null(strstr(b.body, "\"base\":\"http://proxied.example\""));
+    answer_done(&b);
+    b = ask("GET /jobs/1 HTTP/1.0\r\n\r\n");
+    assert_non_null(strstr(b.body, "\"base\":\"http://localhost\""));
+    answer_done(&b);
     char id[200];
     memset(id, 'x', sizeof(id));
     for (int n = 128; n <= 129; n++) {
