@@ -50,10 +50,11 @@ def test_exactly_one_line_on_stdout():
         assert p3d.base.startswith("http://127.0.0.1:")
         ann = p3d.register("ann")  # what it said is true: a job is taken and made at once
         assert ann.wait(ann.submit())["status"] == "completed"
+        ann.session.close()
         p3d.process.terminate()
         rest = p3d.process.stdout.read()
         assert p3d.process.wait(30) == 0 and rest == b""
-        p3d.stop()
+        p3d.stop(sig=None)
 
 
 def test_results_are_there_after_a_restart():
@@ -117,7 +118,7 @@ def test_sigterm_lets_the_running_job_finish():
         else:
             pytest.fail("still accepting")
         p3d.open_gate(running)
-        assert p3d.stop() == 0
+        assert p3d.stop(sig=None) == 0
         p3d.start()
         ann = p3d.client(ann.token)
         shapes.job(ann.job(running), status="completed", attempt=1)

@@ -78,9 +78,11 @@ def descendants(pid):
 
 class Client:
     """One caller: a token (or none) and the server's base URL."""
+    open = {}  # base URL -> clients that may hold connections to it
 
     def __init__(self, base, token=None, user=None):
         self.base, self.token, self.user = base, token, user
+        self.open.setdefault(base, []).append(self)
         self.session = requests.Session()
         self.session.trust_env = False
         if token:
@@ -192,10 +194,12 @@ class P3D:
         self.base = line.split()[1]
 
     def stop(self, sig=signal.SIGTERM, seconds=60):
-        """Returns the exit status."""
+        """Returns the exit status. sig None: it has been told already."""
         if self.process is None:
             return None
-        if self.process.poll() is None:
+        for client in Client.open.pop(self.base, []):
+            client.session.close()  # a draining server waits a while for idle connections
+        if sig is not None and self.process.poll() is None:
             self.process.send_signal(sig)
         try:
             status = self.process.wait(seconds)
@@ -209,12 +213,14 @@ class P3D:
         return status
 
     def log(self):
+        if not os.path.exists(self.log_path):
+            return ""
         with open(self.log_path, errors="replace") as f:
             return f.read()
 
     def refused(self, seconds=30):
         """Start one that must refuse: (exit status, stdout, what it wrote to stderr)."""
-        before = len(self.log()) if os.path.exists(self.log_path) else 0
+        before = len(self.log())
         self.start(wait=False)
         try:
             out, _ = self.process.communicate(timeout=seconds)

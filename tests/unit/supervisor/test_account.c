@@ -26,7 +26,7 @@ static void usernames(void **state)
     assert_int_equal(p3d_username_check((struct p3d_str){long_one, 64}), 0);
     assert_int_equal(p3d_username_check((struct p3d_str){long_one, 65}), P3D_E_USERNAME_CHARS);
     assert_int_equal(p3d_username_check((struct p3d_str){"ab\0c", 4}), P3D_E_USERNAME_CHARS);
-    static const char *const bad[] = {"a b", "abc\n", "abc@d", "\xC3\xA4" "bc", "a:bc", "abc/"};
+    static const char *const bad[] = {"a b", "abc\n", "abc@d", "\303\244bc", "a:bc", "abc/"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_int_equal(p3d_username_check(p3d_str_z(bad[i])), P3D_E_USERNAME_CHARS);
 }
