@@ -72,8 +72,9 @@ static bool ask_hidden(const char *question, char *dst, size_t size)
     hidden.c_lflag &= ~(tcflag_t)ECHO;
     for (int i = 0; i < SIGNALS; i++)
         (void)sigaction(signals[i], &now, &before[i]);
-    (void)fprintf(stderr, "%s: ", question);
-    bool ok = tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 && read_line(STDIN_FILENO, dst, size, &too_long);
+    /* The question comes after the echo is off: who answers at once is not shown, nor thrown away. */
+    bool ok = tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 && fprintf(stderr, "%s: ", question) > 0 &&
+              read_line(STDIN_FILENO, dst, size, &too_long);
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
     (void)fputc('\n', stderr);
     for (int i = 0; i < SIGNALS; i++)

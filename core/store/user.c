@@ -103,7 +103,7 @@ int p3d_store_outbox_replay(struct p3d_store *s)
 /* ---- register ---- */
 
 enum { SHA, PREFIX, NAME };                       /* op->text of a token */
-enum { EXPIRES, TOKEN_NUMBER, MAX_LOGIN, WITH_TOKEN }; /* op->number */
+enum { EXPIRES, TOKEN_NUMBER, MAX_LOGIN, WITH_TOKEN }; /* op->number; MAX_LOGIN 0 = no login token, never pruned */
 
 static void args_token(struct p3d_args *args, const struct p3d_op *op)
 {
@@ -113,7 +113,7 @@ static void args_token(struct p3d_args *args, const struct p3d_op *op)
     p3d_args_int(args, op->number[EXPIRES]);
     p3d_args_int(args, op->number[TOKEN_NUMBER]);
     p3d_args_z(args, ""); /* scopes: all of the role */
-    p3d_args_z(args, "1");
+    p3d_args_z(args, op->number[MAX_LOGIN] ? "1" : "0");
     p3d_args_int(args, op->number[MAX_LOGIN]);
 }
 
@@ -163,7 +163,7 @@ int p3d_store_user_add(struct p3d_store *s, const struct p3d_new_user *u, p3d_st
     op->user.active = true;
     op->number[EXPIRES] = u->token_expires_ms;
     op->number[WITH_TOKEN] = u->token_hash != NULL;
-    op->number[MAX_LOGIN] = INT32_MAX; /* the first token: nothing to prune */
+    op->number[MAX_LOGIN] = u->login_token ? INT32_MAX : 0; /* the first one: nothing to prune */
     bool fits = p3d_format(op->user.username, sizeof op->user.username, "%.*s", (int)u->username.n, u->username.p) &&
                 p3d_format(op->user.email, sizeof op->user.email, "%.*s", (int)u->email.n, u->email.p) &&
                 keep_token(op, u->token_hash, u->token_prefix, u->token_name);

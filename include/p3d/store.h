@@ -102,6 +102,7 @@ struct p3d_new_user {
     const char *token_hash;                        /* NULL: no token; else hex SHA-256 */
     struct p3d_str token_prefix, token_name;
     int64_t token_expires_ms;                      /* 0 = never */
+    bool login_token;                              /* it counts among the login tokens, which are pruned */
 };
 /* users[0] is the new account. Errors: P3D_E_USER_EXISTS. */
 P3D_MUST int p3d_store_user_add(struct p3d_store *s, const struct p3d_new_user *u, p3d_store_cb *cb, void *priv);

@@ -127,6 +127,7 @@ static void on_new_hash(void *priv, const struct p3d_hashed *h)
         u.token_prefix = token_prefix(e);
         u.token_name = p3d_str_z(e->token_name);
         u.token_expires_ms = token_expires_ms(c);
+        u.login_token = true;
     }
     p3d_api_began(c, p3d_store_user_add(p3d_call_app(c)->store, &u, on_added, e));
 }

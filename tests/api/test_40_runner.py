@@ -7,10 +7,11 @@ import glob
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
-from p3d_test import P3D, TINY_GLB, alive, until
+from p3d_test import BINARY, P3D, TINY_GLB, alive, until
 
 OBEY = r"""
 eval "$(/usr/bin/python3 -c 'import json; print(json.load(open("input.json"))["inputs"]["prompt"])')"
@@ -332,3 +333,65 @@ def test_killed_spawner_ends_the_worker_and_everything_below():
         open(gate, "w").close()
         assert ann.wait(job_id)["status"] == "completed"
         assert "spawner_lost" in p3d.log()
+
+
+def start_long(p3d, user):
+    """A job that runs until the file `gate` is there: (id, path of the list of its attempts, path of the gate)."""
+    ran, gate = os.path.join(p3d.folder, "ran"), os.path.join(p3d.folder, "gate")
+    job_id = user.submit("echo $$ >> %s; while [ ! -e %s ]; do sleep 0.02; done; " % (ran, gate) + GLB + "outputs/r.glb")
+    until(lambda: os.path.exists(ran) and open(ran).read().endswith("\n"))
+    return job_id, ran, gate
+
+
+@pytest.mark.parametrize("signals, drain_seconds", [(1, 0), (2, 3600)])
+def test_drain_that_ends_early_gives_the_job_back(signals, drain_seconds):
+    with P3D(models={"obey": {"script": OBEY}}, workers=1, config={"workers": {"drain_seconds": drain_seconds}}) as p3d:
+        ann = p3d.register("ann")
+        job_id, ran, gate = start_long(p3d, ann)
+        worker, runner = p3d.pid("work-1"), int(open(ran).read())
+        for n in range(signals):
+            os.kill(worker, signal.SIGTERM)
+            until(lambda: "draining state=" in p3d.log())
+        until(lambda: not alive(worker) and not alive(runner))
+        assert "job_released" in p3d.log()
+        open(gate, "w").close()  # the supervisor has started another worker
+        job = ann.wait(job_id)
+        assert job["status"] == "completed" and job["attempt"] == 1  # the first one never was
+        assert len(open(ran).read().splitlines()) == 2
+
+
+def test_drained_worker_finishes_and_takes_no_more():
+    with P3D(models={"obey": {"script": OBEY}}, workers=1) as p3d:
+        ann = p3d.register("ann")
+        job_id, ran, gate = start_long(p3d, ann)
+        second = ann.submit(GLB + "outputs/r.glb")
+        worker = p3d.pid("work-1")
+        os.kill(worker, signal.SIGTERM)
+        until(lambda: "draining state=" in p3d.log())
+        open(gate, "w").close()
+        assert ann.wait(job_id)["attempt"] == 1
+        until(lambda: not alive(worker))
+        assert ann.wait(second)["status"] == "completed"
+        assert p3d.log().count("job_claimed job=" + second) == 1
+        assert "work-1[%d] job_claimed job=%s" % (worker, second) not in p3d.log()
+
+
+def test_worker_started_by_hand_and_the_wrong_artifact_store():
+    with P3D(models={"obey": {"script": OBEY}}, workers=0) as p3d:
+        ann = p3d.register("ann")
+        job_id = ann.submit(GLB + "outputs/r.glb")
+        hand = [BINARY, "work", "--config", p3d.config, "--data-dir", p3d.data]
+        wrong = subprocess.run(hand, capture_output=True, text=True, timeout=60,
+                               env={**p3d.environment, "P3D_ARTIFACT__ROOT": os.path.join(p3d.folder, "elsewhere")})
+        assert wrong.returncode == 1 and "mount it, or use another artifact.root" in wrong.stderr, wrong.stderr
+        assert ann.job(job_id)["status"] == "queued"
+        said = open(os.path.join(p3d.folder, "hand.log"), "w+")
+        workers = [subprocess.Popen(hand, env=p3d.environment, stderr=said) for _ in range(2)]
+        try:
+            assert ann.wait(job_id)["status"] == "completed"
+            until(lambda: all(os.path.isdir(os.path.join(p3d.data, "work", str(n))) for n in (1000, 1001)))
+        finally:
+            for worker in workers:
+                worker.terminate()
+            assert [worker.wait(30) for worker in workers] == [0, 0]
+            said.close()

@@ -51,13 +51,14 @@ static void work(struct p3d_task *t)
     if (a->dirfd >= 0 && a->publish_outputs)
         a->result = publish_outputs(a);
     if (a->dirfd >= 0 && a->publish_log)
-        (void)!p3d_artifact_publish(a->owner->artifacts, &a->lease.job, a->name, a->dirfd,
-                                    P3D_JOBLOG_NAME, "log", INT64_MAX, &a->abandon, &log, NULL);
+        P3D_IGNORE(p3d_artifact_publish(a->owner->artifacts, &a->lease.job, a->name, a->dirfd,
+                                        P3D_JOBLOG_NAME, "log", INT64_MAX, &a->abandon, &log,
+                                        NULL));
     if (atomic_load(&a->abandon) && (a->publish_outputs || a->publish_log))
-        (void)!p3d_artifact_remove(a->owner->artifacts, &a->lease.job, a->name);
+        P3D_IGNORE(p3d_artifact_remove(a->owner->artifacts, &a->lease.job, a->name));
     p3d_closep(&a->dirfd);
     a->dirfd = -1;
-    (void)!p3d_tree_remove(a->owner->dirfd, a->name); /* what stays goes at the next start */
+    P3D_IGNORE(p3d_tree_remove(a->owner->dirfd, a->name)); /* what stays goes at the next start */
 }
 
 static void done(struct p3d_task *t)

@@ -5,6 +5,6 @@
 -- ARGV[1] -> user id
 -- Output: ok
 call('DEL', P .. 'u:' .. ARGV[1])
-call('HSET', P .. 'u:' .. ARGV[1], 'status', 'deleted', 'ver', '999999999')
+call('HSET', P .. 'u:' .. ARGV[1], 'status', 'deleted', 'deleted', num(NOW), 'ver', '999999999')
 call('SADD', P .. 'tombs', ARGV[1])
 return {'ok'}

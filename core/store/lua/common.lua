@@ -136,6 +136,20 @@ local function owner_gone(owner)
   return owner ~= '-' and call('HGET', P .. 'u:' .. owner, 'status') == 'deleted'
 end
 
+-- What a client sees: the record, and the place in the queue (0 = none). A queued job of a deleted account reads as
+-- cancelled until the reaper has come by.
+local function job_seen(ulid, j)
+  local record = job_answer(ulid, j)
+  if j.state ~= QUEUED then return record, 0 end
+  local u = j.owner ~= '-' and call('HMGET', P .. 'u:' .. j.owner, 'status', 'deleted') or {}
+  if u[1] == 'deleted' then
+    j.state, j.ended = CANCELLED, tonumber(u[2] or NOW)
+    return head_format(j) .. string.sub(record, HEAD + 1), 0
+  end
+  local rank = call('ZRANK', P .. 'q:' .. kind_name(j.kind) .. ':' .. j.owner, ulid)
+  return record, rank and rank + 1 or 0
+end
+
 -- Take the best job of the first kind that has one. spec: worker id, nonce, lease ms, n, then n times kind, max_workers.
 -- Pushes a token for every kind it looked at that still has ready work and a free slot.
 local function claim(args, at)

@@ -16,12 +16,11 @@ end
 local limit, offset, states = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local from = math.max(tonumber(ARGV[10]) - EPOCH, 0)
 local to = tonumber(ARGV[11]) > 0 and math.max(math.min(tonumber(ARGV[11]) - EPOCH, SPAN - 1), 0) or SPAN - 1
-local ranges, total, names = {}, 0, {}
+local ranges, total = {}, 0
 local all = call('HGETALL', P .. 'kinds')
 for i = 1, #all, 2 do
   local feature, model = string.match(all[i], '^([^#][^/]*)/(.+)$')
   if feature and (ARGV[8] == '' or feature == ARGV[8]) and (ARGV[9] == '' or model == ARGV[9]) then
-    names[tonumber(all[i + 1])] = all[i]
     for state = 0, 4 do
       local base = (state * 512 + tonumber(all[i + 1])) * SPAN
       if states == 0 or bit.band(states, 2 ^ state) ~= 0 then
@@ -66,10 +65,10 @@ for i = offset + 1, math.min(offset + limit, #found) do
   local ulid = found[i][2]
   local j = job_load(ulid)
   if j then
-    local rank = j.state == QUEUED and call('ZRANK', P .. 'q:' .. names[j.kind] .. ':' .. j.owner, ulid)
+    local record, place = job_seen(ulid, j)
     out[#out + 1] = ulid
-    out[#out + 1] = job_answer(ulid, j)
-    out[#out + 1] = rank and rank + 1 or 0
+    out[#out + 1] = record
+    out[#out + 1] = place
   end
   last = found[i]
 end
