@@ -72,8 +72,10 @@ static bool ask_hidden(const char *question, char *dst, size_t size)
     hidden.c_lflag &= ~(tcflag_t)ECHO;
     for (int i = 0; i < SIGNALS; i++)
         (void)sigaction(signals[i], &now, &before[i]);
-    /* The question comes after the echo is off: who answers at once is not shown, nor thrown away. */
-    bool ok = tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 && fprintf(stderr, "%s: ", question) > 0 &&
+    /* The question comes after the echo is off: who answers at once is not shown, nor thrown away.
+     */
+    bool ok = tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 &&
+              fprintf(stderr, "%s: ", question) > 0 &&
               read_line(STDIN_FILENO, dst, size, &too_long);
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
     (void)fputc('\n', stderr);
@@ -85,7 +87,8 @@ static bool ask_hidden(const char *question, char *dst, size_t size)
 static bool ask_twice(struct p3d_secret *ret)
 {
     char first[P3D_SECRET_MAX + 1], second[P3D_SECRET_MAX + 1];
-    bool ok = ask_hidden("Password", first, sizeof(first)) && ask_hidden("Password again", second, sizeof(second));
+    bool ok = ask_hidden("Password", first, sizeof(first)) &&
+              ask_hidden("Password again", second, sizeof(second));
     if (ok && strcmp(first, second) != 0) {
         (void)fputs("the two passwords are not the same\n", stderr);
         ok = false;
@@ -106,7 +109,8 @@ static bool from_file(const char *path, struct p3d_secret *ret)
     if (fd < 0)
         (void)fprintf(stderr, "--password-file %s: %s\n", path, strerror(errno));
     else if (!ok || too_long)
-        (void)fprintf(stderr, "--password-file %s: %s\n", path, too_long ? "Password is too long" : "it is empty");
+        (void)fprintf(stderr, "--password-file %s: %s\n", path,
+                      too_long ? "Password is too long" : "it is empty");
     else
         p3d_secret_set(ret, p3d_str_z(line));
     p3d_wipe(line, sizeof(line));
@@ -137,7 +141,8 @@ int p3d_ask_password(struct p3d_options *o, struct p3d_secret *ret)
         return P3D_EXIT_USAGE;
     }
     if (o->value[P3D_OPT_PASSWORD] != NULL) {
-        (void)fputs("warning: a password on the command line can be seen by other users of this machine and stays "
+        (void)fputs("warning: a password on the command line can be seen by other users of this "
+                    "machine and stays "
                     "in the shell's history; --password-file is safer\n",
                     stderr);
         if (o->password_too_long) {
@@ -152,7 +157,9 @@ int p3d_ask_password(struct p3d_options *o, struct p3d_secret *ret)
     if (in_environment)
         return 0;
     if (!p3d_ask_possible()) {
-        (void)fputs("no password: give --password-file FILE (- is standard input) or set ADMIN_PASSWORD\n", stderr);
+        (void)fputs(
+            "no password: give --password-file FILE (- is standard input) or set ADMIN_PASSWORD\n",
+            stderr);
         return P3D_EXIT_USAGE;
     }
     return ask_twice(ret) ? 0 : P3D_EXIT_REFUSED;

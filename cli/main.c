@@ -16,12 +16,15 @@
 #include "p3d/role.h"
 #include "p3d/str.h"
 
-enum { ROLE_OPTIONS = P3D_OPT_BIT(P3D_OPT_CONFIG) | P3D_OPT_BIT(P3D_OPT_DATA_DIR),
-       LISTEN_OPTIONS = ROLE_OPTIONS | P3D_OPT_BIT(P3D_OPT_HOST) | P3D_OPT_BIT(P3D_OPT_PORT),
-       USER_OPTIONS = ROLE_OPTIONS | P3D_OPT_BIT(P3D_OPT_REDIS_URL) | P3D_OPT_BIT(P3D_OPT_USERNAME) |
-                      P3D_OPT_BIT(P3D_OPT_EMAIL) | P3D_OPT_BIT(P3D_OPT_PASSWORD) | P3D_OPT_BIT(P3D_OPT_PASSWORD_FILE) |
-                      P3D_OPT_BIT(P3D_OPT_ROLE) | P3D_OPT_BIT(P3D_OPT_TOKEN_NAME) | P3D_OPT_BIT(P3D_OPT_TOKEN_DAYS) |
-                      P3D_OPT_BIT(P3D_OPT_JSON) };
+enum {
+    ROLE_OPTIONS = P3D_OPT_BIT(P3D_OPT_CONFIG) | P3D_OPT_BIT(P3D_OPT_DATA_DIR),
+    LISTEN_OPTIONS = ROLE_OPTIONS | P3D_OPT_BIT(P3D_OPT_HOST) | P3D_OPT_BIT(P3D_OPT_PORT),
+    USER_OPTIONS = ROLE_OPTIONS | P3D_OPT_BIT(P3D_OPT_REDIS_URL) | P3D_OPT_BIT(P3D_OPT_USERNAME) |
+                   P3D_OPT_BIT(P3D_OPT_EMAIL) | P3D_OPT_BIT(P3D_OPT_PASSWORD) |
+                   P3D_OPT_BIT(P3D_OPT_PASSWORD_FILE) | P3D_OPT_BIT(P3D_OPT_ROLE) |
+                   P3D_OPT_BIT(P3D_OPT_TOKEN_NAME) | P3D_OPT_BIT(P3D_OPT_TOKEN_DAYS) |
+                   P3D_OPT_BIT(P3D_OPT_JSON)
+};
 
 static void setup_log(const struct p3d_config *cfg, const char *role)
 {
@@ -150,20 +153,28 @@ static int run_version(struct p3d_options *o)
 }
 
 static const struct p3d_verb verbs[] = {
-    {"up", NULL, LISTEN_OPTIONS, false, run_up, "Run everything on this machine: Redis (unless redis.url is set), servers and workers.",
+    {"up", NULL, LISTEN_OPTIONS, false, run_up,
+     "Run everything on this machine: Redis (unless redis.url is set), servers and workers.",
      "  p3d up --config config.yaml --data-dir ./data --port 7842\n"},
-    {"serve", NULL, LISTEN_OPTIONS | P3D_OPT_BIT(P3D_OPT_INHERIT), false, run_serve, "Run one HTTP server process alone.",
+    {"serve", NULL, LISTEN_OPTIONS | P3D_OPT_BIT(P3D_OPT_INHERIT), false, run_serve,
+     "Run one HTTP server process alone.",
      "  P3D_REDIS_URL=redis://10.0.0.5:6379/0 p3d serve --port 7842\n"},
-    {"work", NULL, ROLE_OPTIONS | P3D_OPT_BIT(P3D_OPT_INHERIT), false, run_work, "Run one worker alone, for example on another machine.",
+    {"work", NULL, ROLE_OPTIONS | P3D_OPT_BIT(P3D_OPT_INHERIT), false, run_work,
+     "Run one worker alone, for example on another machine.",
      "  P3D_REDIS_URL=redis://10.0.0.5:6379/0 p3d work --config config.yaml\n"},
-    {"spawner", NULL, P3D_OPT_BIT(P3D_OPT_INHERIT), true, run_spawner, "Start the commands of one worker.", NULL},
-    {"config", "check", LISTEN_OPTIONS, false, run_config_check, "Read the configuration and say what is wrong with it.",
+    {"spawner", NULL, P3D_OPT_BIT(P3D_OPT_INHERIT), true, run_spawner,
+     "Start the commands of one worker.", NULL},
+    {"config", "check", LISTEN_OPTIONS, false, run_config_check,
+     "Read the configuration and say what is wrong with it.",
      "  p3d config check --config config.yaml\n"},
-    {"config", "show", LISTEN_OPTIONS, false, run_config_show, "Every setting with its value, where it came from and what it means.",
+    {"config", "show", LISTEN_OPTIONS, false, run_config_show,
+     "Every setting with its value, where it came from and what it means.",
      "  p3d config show --config config.yaml\n"},
-    {"users", "create", USER_OPTIONS, false, p3d_users_create, "Make an account and its first token. Asks for what is not given.",
+    {"users", "create", USER_OPTIONS, false, p3d_users_create,
+     "Make an account and its first token. Asks for what is not given.",
      "  p3d users create --username admin --email admin@example.com --role admin\n"
-     "  printf '%s\\n' \"$PASSWORD\" | p3d users create --username ann --email ann@example.com --password-file - --json\n"},
+     "  printf '%s\\n' \"$PASSWORD\" | p3d users create --username ann --email ann@example.com "
+     "--password-file - --json\n"},
     {"version", NULL, 0, false, run_version, "Print the version.", "  p3d version\n"},
 };
 enum { VERBS = sizeof(verbs) / sizeof(*verbs) };
@@ -173,7 +184,8 @@ static void print_verbs(FILE *out)
     (void)fputs("usage: p3d VERB [flags]\n\n", out);
     for (int i = 0; i < VERBS; i++) {
         char name[32];
-        (void)p3d_format(name, sizeof(name), "%s%s%s", verbs[i].name, verbs[i].noun != NULL ? " " : "",
+        (void)p3d_format(name, sizeof(name), "%s%s%s", verbs[i].name,
+                         verbs[i].noun != NULL ? " " : "",
                          verbs[i].noun != NULL ? verbs[i].noun : "");
         if (!verbs[i].hidden)
             (void)fprintf(out, "  %-14s  %s\n", name, verbs[i].summary);
@@ -208,7 +220,8 @@ static int no_verb(int argc, char **argv)
         if (strcmp(argv[1], for_version[i]) == 0)
             return run_version(NULL);
     if (argc > 1)
-        (void)fprintf(stderr, "p3d: unknown verb %s%s%s\n\n", argv[1], argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+        (void)fprintf(stderr, "p3d: unknown verb %s%s%s\n\n", argv[1], argc > 2 ? " " : "",
+                      argc > 2 ? argv[2] : "");
     print_verbs(stderr);
     return P3D_EXIT_USAGE;
 }

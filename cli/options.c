@@ -2,7 +2,8 @@
  *
  * Flags, from one table. Guarantee: a secret given as a flag is overwritten in argv before anything
  * else happens (other users of the machine read argv); an unknown flag, one that the verb does not
- * take, a missing value or a stray word is said with the verb's --help named. Does not: judge values.
+ * take, a missing value or a stray word is said with the verb's --help named. Does not: judge
+ * values.
  */
 #include "options_internal.h"
 
@@ -16,7 +17,8 @@ static const struct row {
     const char *name, *argument, *doc; /* argument NULL: takes none; doc NULL: hidden */
     const char *key;                   /* of the setting it stands for, or NULL */
 } rows[P3D_OPT__COUNT] = {
-    [P3D_OPT_CONFIG] = {"config", "FILE", "configuration (default: ./config.yaml, then /etc/p3d/config.yaml)", NULL},
+    [P3D_OPT_CONFIG] = {"config", "FILE",
+                        "configuration (default: ./config.yaml, then /etc/p3d/config.yaml)", NULL},
     [P3D_OPT_DATA_DIR] = {"data-dir", "DIR", "where everything is kept", "data_dir"},
     [P3D_OPT_HOST] = {"host", "ADDRESS", "address to listen on", "server.host"},
     [P3D_OPT_PORT] = {"port", "N", "TCP port; 0 lets the kernel choose", "server.port"},
@@ -24,12 +26,16 @@ static const struct row {
     [P3D_OPT_INHERIT] = {"inherit", "LIST", NULL, NULL},
     [P3D_OPT_USERNAME] = {"username", "NAME", "3 to 64 of letters, digits, '.', '_', '-'", NULL},
     [P3D_OPT_EMAIL] = {"email", "ADDRESS", "email address", NULL},
-    [P3D_OPT_PASSWORD] = {"password", "TEXT", "better: be asked, --password-file or $ADMIN_PASSWORD", NULL},
-    [P3D_OPT_PASSWORD_FILE] = {"password-file", "FILE", "its first line is the password; - is standard input", NULL},
+    [P3D_OPT_PASSWORD] = {"password", "TEXT",
+                          "better: be asked, --password-file or $ADMIN_PASSWORD", NULL},
+    [P3D_OPT_PASSWORD_FILE] = {"password-file", "FILE",
+                               "its first line is the password; - is standard input", NULL},
     [P3D_OPT_ROLE] = {"role", "ROLE", "user (default) or admin", NULL},
-    [P3D_OPT_REDIS_URL] = {"redis-url", "URL", "Redis to write to, instead of the configuration's", "redis.url"},
+    [P3D_OPT_REDIS_URL] = {"redis-url", "URL", "Redis to write to, instead of the configuration's",
+                           "redis.url"},
     [P3D_OPT_TOKEN_NAME] = {"token-name", "NAME", "name of the token that is made", NULL},
-    [P3D_OPT_TOKEN_DAYS] = {"token-days", "N", "life of the token, 1 to 3650 days (default 365)", NULL},
+    [P3D_OPT_TOKEN_DAYS] = {"token-days", "N", "life of the token, 1 to 3650 days (default 365)",
+                            NULL},
     [P3D_OPT_HELP] = {"help", NULL, "this text", NULL},
 };
 
@@ -40,7 +46,8 @@ static bool takes(const struct p3d_verb *v, enum p3d_option o)
 
 static void print_name(const struct p3d_verb *v, FILE *out)
 {
-    (void)fprintf(out, "p3d %s%s%s", v->name, v->noun != NULL ? " " : "", v->noun != NULL ? v->noun : "");
+    (void)fprintf(out, "p3d %s%s%s", v->name, v->noun != NULL ? " " : "",
+                  v->noun != NULL ? v->noun : "");
 }
 
 static int usage(const struct p3d_verb *v, const char *what, const char *word)
@@ -121,7 +128,8 @@ void p3d_options_help(const struct p3d_verb *v, FILE *out)
         char left[40];
         if (!takes(v, (enum p3d_option)i) || rows[i].doc == NULL)
             continue;
-        (void)p3d_format(left, sizeof(left), "--%s%s%s", rows[i].name, rows[i].argument != NULL ? " " : "",
+        (void)p3d_format(left, sizeof(left), "--%s%s%s", rows[i].name,
+                         rows[i].argument != NULL ? " " : "",
                          rows[i].argument != NULL ? rows[i].argument : "");
         (void)fprintf(out, "  %-22s  %s\n", left, rows[i].doc);
     }

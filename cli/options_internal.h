@@ -50,12 +50,14 @@ struct p3d_verb {
     const char *example; /* lines for --help */
 };
 
-/* argv from behind the verb on, argv[0] is ignored. Returns 0 or P3D_EXIT_USAGE (said on stderr). */
+/* argv from behind the verb on, argv[0] is ignored. Returns 0 or P3D_EXIT_USAGE (said on stderr).
+ */
 int p3d_options_parse(const struct p3d_verb *v, int argc, char **argv, struct p3d_options *ret);
 void p3d_options_done(struct p3d_options *o);
 void p3d_options_help(const struct p3d_verb *v, FILE *out);
 
-/* The configuration with the flags on top. Says what is wrong on stderr. Returns 0 or P3D_EXIT_REFUSED. */
+/* The configuration with the flags on top. Says what is wrong on stderr. Returns 0 or
+ * P3D_EXIT_REFUSED. */
 int p3d_options_config(const struct p3d_options *o, struct p3d_config **ret);
 
 /* ---- users.c ---- */

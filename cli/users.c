@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * `p3d users create`: an account and its first token, made by the operator. Guarantee: the same rules
- * as registration (account.h), decided by the same script; the password reaches Redis only as its
- * hash and the token only as its digest; the token is shown once, here. Works without a running
+ * `p3d users create`: an account and its first token, made by the operator. Guarantee: the same
+ * rules as registration (account.h), decided by the same script; the password reaches Redis only as
+ * its hash and the token only as its digest; the token is shown once, here. Works without a running
  * server: the embedded Redis is started for the call when it does not run.
  */
 #include <signal.h>
@@ -19,7 +19,13 @@
 #include "p3d/role.h"
 #include "p3d/store.h"
 
-enum { CONNECT_MS = 5000, TOKEN_NAME_MAX = 100, TOKEN_DAYS = 365, TOKEN_DAYS_MAX = 3650, PREFIX = 12 };
+enum {
+    CONNECT_MS = 5000,
+    TOKEN_NAME_MAX = 100,
+    TOKEN_DAYS = 365,
+    TOKEN_DAYS_MAX = 3650,
+    PREFIX = 12
+};
 
 /* The account to be made, then what came of it. */
 struct add {
@@ -42,7 +48,8 @@ static int refuse(int status, const char *what)
 }
 
 /* One text from its flag or the terminal. */
-static int fill(const struct p3d_options *o, enum p3d_option flag, const char *question, char *dst, size_t size)
+static int fill(const struct p3d_options *o, enum p3d_option flag, const char *question, char *dst,
+                size_t size)
 {
     const char *given = o->value[flag];
     if (given != NULL) {
@@ -141,17 +148,20 @@ static int talk(struct p3d_poll_loop *loop, struct p3d_store *s, struct add *a)
         p3d_poll_loop_run_once(loop, 100);
     }
     int err = send_add(s, a);
-    while (err == 0 && !a->answered) /* the store answers in any case, with an error when time is up */
+    while (err == 0 &&
+           !a->answered) /* the store answers in any case, with an error when time is up */
         p3d_poll_loop_run_once(loop, -1);
     return err != 0 ? err : a->err;
 }
 
-/* The address without user and password: behind the last '@' of the part between "//" and the next '/'. */
+/* The address without user and password: behind the last '@' of the part between "//" and the next
+ * '/'. */
 static void say_unreachable(const struct p3d_config *cfg)
 {
     const char *url = (const char *)cfg->redis_url.p;
     if (cfg->redis_url.n == 0) {
-        (void)fprintf(stderr, "Redis cannot be reached at unix://%s/run/redis.sock\n", cfg->top_data_dir);
+        (void)fprintf(stderr, "Redis cannot be reached at unix://%s/run/redis.sock\n",
+                      cfg->top_data_dir);
         return;
     }
     struct p3d_str all = {url, cfg->redis_url.n};
@@ -169,8 +179,11 @@ static int report(const struct p3d_config *cfg, int err)
         say_unreachable(cfg);
     else if (err != 0)
         (void)fprintf(stderr, "%s\n",
-                      p3d_err_info(err)->detail != NULL ? p3d_err_info(err)->detail : p3d_err_info(err)->message);
-    return err == 0 ? P3D_EXIT_OK : p3d_err_info(err)->status == 503 ? P3D_EXIT_UNAVAILABLE : P3D_EXIT_REFUSED;
+                      p3d_err_info(err)->detail != NULL ? p3d_err_info(err)->detail
+                                                        : p3d_err_info(err)->message);
+    return err == 0                           ? P3D_EXIT_OK
+           : p3d_err_info(err)->status == 503 ? P3D_EXIT_UNAVAILABLE
+                                              : P3D_EXIT_REFUSED;
 }
 
 static int add_user(const struct p3d_config *cfg, struct add *a)
@@ -207,7 +220,8 @@ static int with_redis(const struct p3d_config *cfg, struct add *a)
     (void)sigprocmask(SIG_BLOCK, &stops, &before);
     int status = P3D_EXIT_UNAVAILABLE;
     if (p3d_embedded_redis_start(cfg, &pid, &err) != 0)
-        (void)fprintf(stderr, "Redis cannot be reached at unix://%s/run/redis.sock: %s\n", cfg->top_data_dir, err.detail);
+        (void)fprintf(stderr, "Redis cannot be reached at unix://%s/run/redis.sock: %s\n",
+                      cfg->top_data_dir, err.detail);
     else
         status = add_user(cfg, a);
     p3d_embedded_redis_stop(cfg, pid);
@@ -220,16 +234,18 @@ static void print(const struct add *a, bool json)
     const struct p3d_user *u = &a->user;
     const char *role = u->admin ? "admin" : "user";
     if (json) {
-        json_t *all = json_pack("{s:{s:s,s:s,s:s,s:s,s:b,s:o},s:s,s:s}", "user", "user_id", u->id.s, "username",
-                                u->username, "email", u->email, "role", role, "is_active", u->active, "created_at",
-                                p3d_json_time(u->created_ms), "token", a->token.s, "token_name", a->token_name);
+        json_t *all = json_pack("{s:{s:s,s:s,s:s,s:s,s:b,s:o},s:s,s:s}", "user", "user_id", u->id.s,
+                                "username", u->username, "email", u->email, "role", role,
+                                "is_active", u->active, "created_at", p3d_json_time(u->created_ms),
+                                "token", a->token.s, "token_name", a->token_name);
         char *text P3D_CLEANUP(p3d_freep) = p3d_json_dump(all, NULL);
         (void)printf("%s\n", text);
         json_decref(all);
         return;
     }
-    (void)printf("User ID: %s\nUsername: %s\nEmail: %s\nRole: %s\nToken name: %s (%lld days)\nToken: %s\n", u->id.s,
-                 u->username, u->email, role, a->token_name, (long long)a->token_days, a->token.s);
+    (void)printf(
+        "User ID: %s\nUsername: %s\nEmail: %s\nRole: %s\nToken name: %s (%lld days)\nToken: %s\n",
+        u->id.s, u->username, u->email, role, a->token_name, (long long)a->token_days, a->token.s);
     (void)fputs("Keep the token: it is not shown again.\n", stderr);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The form of usernames, email addresses and passwords. Guarantee: a username or address that passes
- * holds no control character, space, colon or quote trouble for keys, headers, logs or terminals.
- * Does not: ask whether an address exists, or judge how good a password is beyond its length.
+ * The form of usernames, email addresses and passwords. Guarantee: a username or address that
+ * passes holds no control character, space, colon or quote trouble for keys, headers, logs or
+ * terminals. Does not: ask whether an address exists, or judge how good a password is beyond its
+ * length.
  */
 #include "p3d/account.h"
 
@@ -54,7 +55,8 @@ static bool is_domain(struct p3d_str d)
             label = 0;
             continue;
         }
-        bool fine = is_alnum(d.p[i]) || (unsigned char)d.p[i] >= 0x80 || (d.p[i] == '-' && label > 0);
+        bool fine =
+            is_alnum(d.p[i]) || (unsigned char)d.p[i] >= 0x80 || (d.p[i] == '-' && label > 0);
         if (!fine)
             return false;
         label++;
@@ -83,6 +85,7 @@ int p3d_password_check(struct p3d_str password, int64_t min_length, struct p3d_e
     if (!p3d_utf8_valid(password))
         return p3d_fail(err, P3D_E_VALIDATION, "Password is not valid UTF-8");
     if ((int64_t)p3d_utf8_count(password) < min_length)
-        return p3d_fail(err, P3D_E_PASSWORD_SHORT, "Password must be at least %lld characters", (long long)min_length);
+        return p3d_fail(err, P3D_E_PASSWORD_SHORT, "Password must be at least %lld characters",
+                        (long long)min_length);
     return 0;
 }

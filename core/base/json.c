@@ -49,7 +49,7 @@ static int refuse(struct p3d_error *err, struct p3d_str text, size_t at, const c
 /* Nesting and NUL, before jansson (which recurses) sees the text. Up to the first syntax error this
  * agrees with the parser on what is inside a string, and the parser never gets behind that error.
  */
-static int scan(struct p3d_str text, struct p3d_error *err)
+static int scan(struct p3d_str text, int max_depth, struct p3d_error *err)
 {
     bool in_string = false;
     int depth = 0;
@@ -65,7 +65,7 @@ static int scan(struct p3d_str text, struct p3d_error *err)
         } else if (c == '"') {
             in_string = true;
         } else if (c == '[' || c == '{') {
-            if (++depth > P3D_JSON_DEPTH)
+            if (++depth > max_depth)
                 return refuse(err, text, i, "nested too deeply");
         } else if (c == ']' || c == '}') {
             depth--;
@@ -74,9 +74,9 @@ static int scan(struct p3d_str text, struct p3d_error *err)
     return 0;
 }
 
-int p3d_json_parse(struct p3d_str text, json_t **ret, struct p3d_error *err)
+static int parse(struct p3d_str text, int max_depth, json_t **ret, struct p3d_error *err)
 {
-    int r = scan(text, err);
+    int r = scan(text, max_depth, err);
     if (r != 0)
         return r;
     json_error_t e;
@@ -93,10 +93,15 @@ int p3d_json_parse(struct p3d_str text, json_t **ret, struct p3d_error *err)
     return 0;
 }
 
+int p3d_json_parse(struct p3d_str text, json_t **ret, struct p3d_error *err)
+{
+    return parse(text, P3D_JSON_DEPTH, ret, err);
+}
+
 int p3d_json_parse_object(struct p3d_str text, json_t **ret, struct p3d_error *err)
 {
     json_t *value = NULL;
-    int r = p3d_json_parse(text, &value, err);
+    int r = parse(text, P3D_JSON_DEPTH_STORED, &value, err);
     if (r != 0)
         return r;
     if (!json_is_object(value)) {

@@ -9,12 +9,13 @@
 #include "p3d/str.h"
 
 #define P3D_JSON_DEPTH 64
+#define P3D_JSON_DEPTH_STORED 72 /* a record puts a few levels of its own around what was judged by P3D_JSON_DEPTH */
 
 /* Parse one JSON text: UTF-8, no NUL, no duplicate keys, nothing behind it, at most P3D_JSON_DEPTH levels (checked
  * before the parser runs, so its stack use is bounded). ret: new reference.
  * Errors: P3D_E_VALIDATION with the position in err->detail ("Invalid JSON at line 1 column 5: …"). */
 P3D_MUST int p3d_json_parse(struct p3d_str text, json_t **ret, struct p3d_error *err);
-/* The same, and it must be an object. */
+/* The same for texts of records: an object, at most P3D_JSON_DEPTH_STORED levels. */
 P3D_MUST int p3d_json_parse_object(struct p3d_str text, json_t **ret, struct p3d_error *err);
 
 /* Compact text of a value. Returns an owned, terminated string; *ret_n its length (may be NULL). */

@@ -202,7 +202,7 @@ GOOD = "server:\n  port: 0\n"
     (GOOD + "workers: {count: -1}\n", [":3", "count", "-1"]),
     (GOOD + "workers: {count: 1e9}\n", [":3", "count"]),
     (GOOD + "features:\n  f:\n    default_model: none\n", ["default_model"]),
-    (GOOD + "features:\n  f: {}\nmodels:\n  f:\n    x: {mode: oneshot}\n", [":6", "models.f.x", "command"]),
+    (GOOD + "features:\n  f: {}\nmodels:\n  f:\n    x: {mode: oneshot}\n", [":7", "models.f.x", "command"]),
     (GOOD + "models:\n  nothing:\n    x: {command: [/bin/true]}\n", [":4", "models.nothing"]),
 ], ids=lambda x: x if isinstance(x, str) else "")
 def test_file_that_stops_the_start(text, words):

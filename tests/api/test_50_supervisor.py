@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -385,10 +386,14 @@ def converse(argv, answers, env, cwd):
 
 
 @pytest.mark.parametrize("script", ["create_admin_user", "create_admin_user.py"])
-def test_the_script_asks_for_what_is_missing(script):
+def test_the_script_asks_for_what_is_missing(script, tmp_path):
+    # A tree of its own, so that the script finds the binary that is tested.
+    (tmp_path / "build" / "release").mkdir(parents=True)
+    (tmp_path / "build" / "release" / "p3d").symlink_to(BINARY)
+    shutil.copytree(os.path.join(ROOT, "scripts"), tmp_path / "scripts")
     with P3D({"tiny": TINY}) as p3d:
-        env = {**p3d.environment, "PATH": "%s:%s" % (os.path.dirname(BINARY), os.environ["PATH"])}
-        argv = [os.path.join(ROOT, "scripts", script), "--config", p3d.config, "--data-dir", p3d.data]
+        env = p3d.environment
+        argv = [str(tmp_path / "scripts" / script), "--config", p3d.config, "--data-dir", p3d.data]
         answers = [(b"username: ", b"boss\n"), (b"email: ", b"boss@example.com\n"),
                    (b"Password: ", PASSWORD.encode() + b"\n"), (b"Password again: ", PASSWORD.encode() + b"\n")]
         status, shown = converse(argv, answers, env, p3d.folder)

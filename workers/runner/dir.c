@@ -86,6 +86,7 @@ static int remove_entry(int dirfd, const char *name, int top_fd, unsigned depth)
     if (depth >= DEPTH_MAX) {
         char high[32] = "deep-";
         p3d_nonce(high + 5);
+        (void)fchmodat(dirfd, name, 0700, 0); /* moving a directory writes into it: its ".." */
         return renameat(dirfd, name, top_fd, high); /* the top's next round finds it */
     }
     int fd P3D_CLEANUP(p3d_closep) = open_dir(dirfd, name);

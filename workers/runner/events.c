@@ -80,10 +80,12 @@ static const struct {
 
 static bool read_line(struct p3d_events *e, struct p3d_str line)
 {
-    json_t *o;
+    json_t *o = NULL;
     bool good = false;
-    if (p3d_json_parse_object(line, &o, NULL) != 0)
+    if (p3d_json_parse(line, &o, NULL) != 0 || !json_is_object(o)) {
+        json_decref(o);
         return false;
+    }
     struct p3d_str name = p3d_json_get_str(o, "event");
     for (size_t i = 0; i < P3D_EVENT__COUNT && !good; i++) {
         struct p3d_event event = {.kind = (enum p3d_event_kind)i};

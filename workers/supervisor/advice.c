@@ -45,13 +45,14 @@ void p3d_advice_log(const struct p3d_config *cfg)
 {
     if (!cfg->security_user_auth_enabled && !cfg->security_api_key_required &&
         !is_loopback(cfg->server_host))
-        warn("security.user_auth_enabled",
-             "simple mode on an address that other machines reach: everybody there may do everything");
+        warn("security.user_auth_enabled", "simple mode on an address that other machines reach: "
+                                           "everybody there may do everything");
     else if (!cfg->security_user_auth_enabled && !is_loopback(cfg->server_host))
-        warn("security.user_auth_enabled",
-             "simple mode on an address that other machines reach: everybody with an API key sees all jobs");
+        warn("security.user_auth_enabled", "simple mode on an address that other machines reach: "
+                                           "everybody with an API key sees all jobs");
     if (cfg->security_password_iterations < ITERATIONS_MIN)
-        warn("security.password_iterations", "below 600000 passwords are easy to guess from a stolen hash: for tests only");
+        warn("security.password_iterations",
+             "below 600000 passwords are easy to guess from a stolen hash: for tests only");
     if (cfg->security_admin_api_key.n > 0 && cfg->security_admin_api_key.n < ADMIN_KEY_MIN)
         warn("security.admin_api_key", "shorter than 16 characters: it can be guessed");
 }

@@ -70,7 +70,8 @@ uint64_t p3d_memory_limit(void)
 
     if (read_text("/proc/self/cgroup", text, sizeof(text)) <= 0)
         return least;
-    for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r(text, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
         uint64_t limit = limit_of_line(line);
         least = limit < least ? limit : least;
     }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The last net: `p3d up` is the subreaper of everything below it, so what a dead worker and its dead
- * spawner leave behind becomes our child. A spawner that lost its worker cleans up by itself and is
- * given time for that; what is still there afterwards is killed, child by child, until none is left.
- * Children that were there before us (a shell that executed us had them) are never touched.
+ * The last net: `p3d up` is the subreaper of everything below it, so what a dead worker and its
+ * dead spawner leave behind becomes our child. A spawner that lost its worker cleans up by itself
+ * and is given time for that; what is still there afterwards is killed, child by child, until none
+ * is left. Children that were there before us (a shell that executed us had them) are never
+ * touched.
  */
 #include <ctype.h>
 #include <dirent.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * How the embedded redis-server is started. Guarantee: at most one lives per data_dir, because it
- * inherits the locked run/redis.lock and nobody starts one without that lock (two on one append-only
- * file would start without complaint and destroy it). It has no TCP port; its socket is named
- * through a descriptor of run/, because redis-server changes to its data folder before it binds, and
- * because a socket's path has 108 bytes. Its output goes to run/redis.log. Does not: restart it
- * (redis_slot.c).
+ * inherits the locked run/redis.lock and nobody starts one without that lock (two on one
+ * append-only file would start without complaint and destroy it). It has no TCP port; its socket is
+ * named through a descriptor of run/, because redis-server changes to its data folder before it
+ * binds, and because a socket's path has 108 bytes. Its output goes to run/redis.log. Does not:
+ * restart it (redis_slot.c).
  */
 #include "redis_internal.h"
 
@@ -42,18 +42,21 @@ int p3d_redis_find(char **ret_path, struct p3d_error *err)
         free(file);
         path += n + (path[n] == ':');
     }
-    return p3d_fail(err, P3D_E_UNAVAILABLE,
-                    "redis-server is not in PATH: install it (Debian: apt-get install redis-server) "
-                    "or name a running Redis with redis.url");
+    return p3d_fail(
+        err, P3D_E_UNAVAILABLE,
+        "redis-server is not in PATH: install it (Debian: apt-get install redis-server) "
+        "or name a running Redis with redis.url");
 }
 
-/* One generation of the log is kept; it is short, so the start of a server is soon enough to turn it. */
+/* One generation of the log is kept; it is short, so the start of a server is soon enough to turn
+ * it. */
 static int open_log(const struct p3d_rundir *d)
 {
     struct stat st;
     if (fstatat(d->run_fd, REDIS_LOG, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > LOG_MAX_BYTES)
         (void)renameat(d->run_fd, REDIS_LOG, d->run_fd, REDIS_LOG ".1");
-    return openat(d->run_fd, REDIS_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return openat(d->run_fd, REDIS_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+                  0600);
 }
 
 static char *folder_path(int fd)
@@ -64,8 +67,8 @@ static char *folder_path(int fd)
     return n > 0 && (size_t)n < sizeof(path) ? p3d_strndup(path, (size_t)n) : NULL;
 }
 
-static int launch(const struct p3d_rundir *d, const struct p3d_config *cfg, int lock_fd, const char *exe,
-                  int log_fd, pid_t *ret_pid, struct p3d_error *err)
+static int launch(const struct p3d_rundir *d, const struct p3d_config *cfg, int lock_fd,
+                  const char *exe, int log_fd, pid_t *ret_pid, struct p3d_error *err)
 {
     char socket_path[48], memory[24];
     char *dir P3D_CLEANUP(p3d_freep) = folder_path(d->redis_fd);
@@ -73,14 +76,22 @@ static int launch(const struct p3d_rundir *d, const struct p3d_config *cfg, int 
         return p3d_fail(err, P3D_E_IO, "run/" REDIS_LOG ": %s", strerror(errno));
     (void)p3d_format(socket_path, sizeof(socket_path), "/proc/self/fd/%d/redis.sock", d->run_fd);
     (void)p3d_format(memory, sizeof(memory), "%" PRIu64, p3d_memory_limit() / 100 * MEMORY_PERCENT);
+    /* clang-format off */
     const char *const argv[] = {
-        "redis-server",   "--port",         "0",
-        "--unixsocket",   socket_path,      "--unixsocketperm",   "700",
-        "--dir",          dir,              "--daemonize",        "no",
-        "--appendonly",   "yes",            "--appendfsync",      cfg->redis_durability,
-        "--save",         "",               "--logfile",          "",
-        "--maxmemory",    memory,           "--maxmemory-policy", "noeviction",
+        "redis-server",
+        "--port", "0",
+        "--unixsocket", socket_path,
+        "--unixsocketperm", "700",
+        "--dir", dir,
+        "--daemonize", "no",
+        "--appendonly", "yes",
+        "--appendfsync", cfg->redis_durability,
+        "--save", "",
+        "--logfile", "",
+        "--maxmemory", memory,
+        "--maxmemory-policy", "noeviction",
         NULL};
+    /* clang-format on */
     /* Nothing of ours: neither secrets nor a locale that changes what it writes. */
     const char *const envp[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", NULL};
     const int keep[] = {d->run_fd, lock_fd};
@@ -116,7 +127,8 @@ void p3d_redis_last_words(const struct p3d_rundir *d, char *dst, size_t size)
 {
     char text[1024];
     *dst = '\0';
-    int fd P3D_CLEANUP(p3d_closep) = openat(d->run_fd, REDIS_LOG, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd P3D_CLEANUP(p3d_closep) =
+        openat(d->run_fd, REDIS_LOG, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
     if (end <= 0)
         return;

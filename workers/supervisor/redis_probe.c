@@ -150,14 +150,17 @@ static int judge(const struct p3d_rundir *d, const struct p3d_str replies[REPLIE
 {
     struct p3d_str ping = replies[PING_REPLY];
     if (!is_our_dir(d, replies[DIR_REPLY]))
-        return p3d_fail(err, P3D_E_CORRUPT, "process %d on run/redis.sock keeps its data in another folder: %.*s",
+        return p3d_fail(err, P3D_E_CORRUPT,
+                        "process %d on run/redis.sock keeps its data in another folder: %.*s",
                         (int)ret->pid, (int)replies[DIR_REPLY].n, replies[DIR_REPLY].p);
     ret->loaded = loaded_percent(replies[INFO_REPLY]);
     if (p3d_str_eq_z(ping, "+PONG"))
         return 0;
     if (p3d_str_starts(ping, "-LOADING"))
-        return p3d_fail(err, P3D_E_BUSY, "redis-server %d is loading its data (%d %%)", (int)ret->pid, ret->loaded);
-    return p3d_fail(err, P3D_E_UNAVAILABLE, "redis-server %d answers: %.*s", (int)ret->pid, (int)ping.n, ping.p);
+        return p3d_fail(err, P3D_E_BUSY, "redis-server %d is loading its data (%d %%)",
+                        (int)ret->pid, ret->loaded);
+    return p3d_fail(err, P3D_E_UNAVAILABLE, "redis-server %d answers: %.*s", (int)ret->pid,
+                    (int)ping.n, ping.p);
 }
 
 int p3d_redis_probe(const struct p3d_rundir *d, int timeout_ms, struct p3d_redis_answer *ret,
@@ -181,8 +184,9 @@ int p3d_redis_probe(const struct p3d_rundir *d, int timeout_ms, struct p3d_redis
     if (rc == 0)
         rc = judge(d, replies, ret, err);
     else
-        (void)p3d_fail(err, rc, rc == P3D_E_CORRUPT ? "process %d on run/redis.sock is no redis-server"
-                                                    : "process %d on run/redis.sock does not answer",
+        (void)p3d_fail(err, rc,
+                       rc == P3D_E_CORRUPT ? "process %d on run/redis.sock is no redis-server"
+                                           : "process %d on run/redis.sock does not answer",
                        (int)ret->pid);
     p3d_buf_done(&in);
     if (rc == 0 && ret_pidfd != NULL)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The place of the embedded redis-server in `p3d up`. When nobody has run/redis.lock one is started;
- * when somebody has it, the living one is adopted (it answers, its `dir` is ours) and watched through
- * a pidfd; a second one is never started. A redis-server that loads its data is waited for, with a
- * line a second that says how far it is.
+ * The place of the embedded redis-server in `p3d up`. When nobody has run/redis.lock one is
+ * started; when somebody has it, the living one is adopted (it answers, its `dir` is ours) and
+ * watched through a pidfd; a second one is never started. A redis-server that loads its data is
+ * waited for, with a line a second that says how far it is.
  */
 #include <errno.h>
 #include <string.h>

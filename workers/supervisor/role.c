@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Start of serve-N and work-N, and what they tell over their control socket. A role is our own image
- * again with the flags of `p3d up` and `--inherit` naming its descriptors. A worker gets the lock of
- * its place along; while an older worker (one that lost its supervisor and finishes its job) still
- * has it, the place stays empty. What a role says is judged: an unknown or endless line is ignored.
+ * Start of serve-N and work-N, and what they tell over their control socket. A role is our own
+ * image again with the flags of `p3d up` and `--inherit` naming its descriptors. A worker gets the
+ * lock of its place along; while an older worker (one that lost its supervisor and finishes its
+ * job) still has it, the place stays empty. What a role says is judged: an unknown or endless line
+ * is ignored.
  */
 #include <errno.h>
 #include <string.h>
@@ -24,7 +25,8 @@ static void take_line(struct p3d_slot *t, struct p3d_str line)
     } else if (p3d_str_eq_z(line, "idle")) {
         t->doing[0] = '\0';
     } else if (p3d_str_starts(line, "busy ")) {
-        struct p3d_str job = p3d_utf8_cut((struct p3d_str){line.p + 5, line.n - 5}, sizeof(t->doing) - 1);
+        struct p3d_str job =
+            p3d_utf8_cut((struct p3d_str){line.p + 5, line.n - 5}, sizeof(t->doing) - 1);
         (void)p3d_format(t->doing, sizeof(t->doing), "%.*s", (int)job.n, job.p);
     }
 }
@@ -37,7 +39,8 @@ static void take_bytes(struct p3d_slot *t, const char *p, size_t n)
                 take_line(t, (struct p3d_str){t->line, t->line_n});
             t->line_n = 0;
         } else if (t->line_n < sizeof(t->line)) {
-            t->line[t->line_n++] = p[i]; /* one that gets full is longer than any we know: dropped */
+            t->line[t->line_n++] =
+                p[i]; /* one that gets full is longer than any we know: dropped */
         }
     }
 }
@@ -72,7 +75,8 @@ void p3d_role_slot_read_rest(struct p3d_slot *t)
         take_bytes(t, bytes, (size_t)n);
 }
 
-static int launch(struct p3d_slot *t, int control_fd, int lock_fd, pid_t *ret_pid, struct p3d_error *err)
+static int launch(struct p3d_slot *t, int control_fd, int lock_fd, pid_t *ret_pid,
+                  struct p3d_error *err)
 {
     struct p3d_supervisor *s = t->s;
     bool serve = t->kind == P3D_SLOT_SERVE;
@@ -102,7 +106,8 @@ static int launch(struct p3d_slot *t, int control_fd, int lock_fd, pid_t *ret_pi
     return p3d_launch(&l, ret_pid, err);
 }
 
-/* The lock of a worker's place. Errors: P3D_E_BUSY (tried again later), P3D_E_IO (said and tried again). */
+/* The lock of a worker's place. Errors: P3D_E_BUSY (tried again later), P3D_E_IO (said and tried
+ * again). */
 static int take_lock(struct p3d_slot *t, int *ret_fd)
 {
     char name[40];

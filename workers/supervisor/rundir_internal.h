@@ -19,12 +19,13 @@ void p3d_rundir_close(struct p3d_rundir *d);
  * Errors: P3D_E_BUSY somebody else has it; P3D_E_IO with errno set. */
 P3D_MUST int p3d_lock_take(const struct p3d_rundir *d, const char *name, int *ret_fd);
 
-/* run/<name>.pid: whole or absent at any moment. For people and scripts, so whoever can live without it may.
- * Errors: P3D_E_IO with errno set. */
+/* run/<name>.pid: whole or absent at any moment. For people and scripts, so whoever can live
+ * without it may. Errors: P3D_E_IO with errno set. */
 int p3d_pidfile_write(const struct p3d_rundir *d, const char *name, pid_t pid);
-pid_t p3d_pidfile_read(const struct p3d_rundir *d, const char *name); /* 0 = none or none that makes sense */
+pid_t p3d_pidfile_read(const struct p3d_rundir *d,
+                       const char *name); /* 0 = none or none that makes sense */
 void p3d_pidfile_remove(const struct p3d_rundir *d, const char *name);
 
-/* A pidfd of the process named by run/<name>.pid if it has run/<name>.lock open, else -1 (a number alone could have
- * been given to another process since). */
+/* A pidfd of the process named by run/<name>.pid if it has run/<name>.lock open, else -1 (a number
+ * alone could have been given to another process since). */
 int p3d_lock_holder(const struct p3d_rundir *d, const char *name);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * A place for one child and its successors: when it is started, what is written when it dies, when
- * the next one comes. Guarantee: one log line per death (who, how, after how long, doing what); never
- * two processes in one place; a child that cannot start does not spin (100 ms doubling to 30 s, from
- * the beginning again after a life of 60 s). What is special about a kind is in its start function.
+ * the next one comes. Guarantee: one log line per death (who, how, after how long, doing what);
+ * never two processes in one place; a child that cannot start does not spin (100 ms doubling to 30
+ * s, from the beginning again after a life of 60 s). What is special about a kind is in its start
+ * function.
  */
 #include <errno.h>
 #include <signal.h>
@@ -44,17 +45,18 @@ static bool wanted(const struct p3d_slot *t)
 
 static void on_timer(struct p3d_timer *timer)
 {
-    struct p3d_slot *t = (struct p3d_slot *)(void *)((char *)timer - offsetof(struct p3d_slot, timer));
+    struct p3d_slot *t =
+        (struct p3d_slot *)(void *)((char *)timer - offsetof(struct p3d_slot, timer));
     if (wanted(t))
         p3d_slot_start(t);
     else if (t->state == P3D_SLOT_RUNNING || t->state == P3D_SLOT_HELD)
         p3d_slot_kill(t, "did not leave in time");
 }
 
-void p3d_slot_init(struct p3d_slot *t, struct p3d_supervisor *s, enum p3d_slot_kind kind, int number)
+void p3d_slot_init(struct p3d_slot *t, struct p3d_supervisor *s, enum p3d_slot_kind kind,
+                   int number)
 {
-    *t = (struct p3d_slot){
-        .s = s, .kind = kind, .number = number, .pidfd = -1, .control_fd = -1};
+    *t = (struct p3d_slot){.s = s, .kind = kind, .number = number, .pidfd = -1, .control_fd = -1};
     t->timer.cb = on_timer;
     if (number > 0)
         (void)p3d_format(t->name, sizeof(t->name), "%s-%d", kinds[kind].name, number);
@@ -174,7 +176,8 @@ static void give_up(struct p3d_slot *t, int exit_status)
     if (t->kind == P3D_SLOT_REDIS)
         p3d_redis_slot_words(t, words, sizeof(words));
     p3d_log(P3D_LOG_ERROR, "giving_up", P3D_S("who", t->name), P3D_I("starts", t->quick_deaths),
-            P3D_S("why", words[0] != '\0' ? words : "it ended at each start; its own lines above say why"));
+            P3D_S("why", words[0] != '\0' ? words
+                                          : "it ended at each start; its own lines above say why"));
     t->state = P3D_SLOT_GONE;
     p3d_supervisor_stop(t->s, t->kind == P3D_SLOT_REDIS ? 3 : exit_status != 0 ? exit_status : 1);
 }

@@ -3,8 +3,9 @@
  * `p3d up`: makes the data folder its own, binds the port, starts Redis, servers and workers, says
  * `ready http://…` once when a job can be taken, restarts what dies, and takes everything down in
  * order: servers and workers first (drain), Redis last, then whatever is left. Guarantee: after a
- * return no process below this one lives. Killed with SIGKILL it leaves roles that notice the end of
- * their control socket, and a Redis that the next `p3d up` adopts. Does not: serve or touch a job.
+ * return no process below this one lives. Killed with SIGKILL it leaves roles that notice the end
+ * of their control socket, and a Redis that the next `p3d up` adopts. Does not: serve or touch a
+ * job.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +61,8 @@ static void on_stop_signal(struct p3d_supervisor *s, int sig)
 {
     const char *name = sigabbrev_np(sig);
     s->stops++;
-    p3d_log(P3D_LOG_INFO, "stopping", P3D_S("signal", name != NULL ? name : "?"), P3D_I("times", s->stops));
+    p3d_log(P3D_LOG_INFO, "stopping", P3D_S("signal", name != NULL ? name : "?"),
+            P3D_I("times", s->stops));
     if (s->phase == P3D_PHASE_UP) {
         p3d_supervisor_stop(s, 0);
         return;
@@ -85,8 +87,9 @@ static void on_hang_up(struct p3d_supervisor *s)
     if (s->on_terminal)
         on_stop_signal(s, SIGHUP);
     else
-        p3d_log(P3D_LOG_WARN, "reload", P3D_S("what", "no setting can be changed while running: "
-                                                      "restart with SIGTERM and `p3d up`"));
+        p3d_log(P3D_LOG_WARN, "reload",
+                P3D_S("what", "no setting can be changed while running: "
+                              "restart with SIGTERM and `p3d up`"));
 }
 
 static void on_signal(void *priv, int events)
@@ -117,7 +120,8 @@ void p3d_supervisor_start_roles(struct p3d_supervisor *s)
 static void on_roles_at(struct p3d_timer *timer)
 {
     p3d_supervisor_start_roles(
-        (struct p3d_supervisor *)(void *)((char *)timer - offsetof(struct p3d_supervisor, roles_at)));
+        (struct p3d_supervisor *)(void *)((char *)timer -
+                                          offsetof(struct p3d_supervisor, roles_at)));
 }
 
 void p3d_supervisor_stop(struct p3d_supervisor *s, int exit_status)
@@ -131,7 +135,8 @@ void p3d_supervisor_stop(struct p3d_supervisor *s, int exit_status)
     p3d_closep(&s->listen_fd); /* the servers alone decide now until when they accept */
     s->listen_fd = -1;
     uint64_t serve_ms = (uint64_t)cfg->server_drain_seconds * 1000 + SLACK_MS;
-    uint64_t work_ms = (uint64_t)(cfg->workers_drain_seconds + cfg->workers_kill_grace_seconds) * 1000 + SLACK_MS;
+    uint64_t work_ms =
+        (uint64_t)(cfg->workers_drain_seconds + cfg->workers_kill_grace_seconds) * 1000 + SLACK_MS;
     for (size_t i = 0; i < s->roles_n; i++)
         p3d_slot_leave(&s->roles[i], s->roles[i].kind == P3D_SLOT_SERVE ? serve_ms : work_ms);
 }
@@ -164,9 +169,10 @@ static void say_ready(struct p3d_supervisor *s)
     if (strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 || strcmp(host, "") == 0)
         host = "127.0.0.1";
     bool six = strchr(host, ':') != NULL;
-    (void)p3d_format(line, sizeof(line), "ready http://%s%s%s:%d\n", six ? "[" : "", host, six ? "]" : "",
-                     s->port);
-    (void)!write(STDOUT_FILENO, line, strlen(line)); /* nobody there to read it is no reason to stop */
+    (void)p3d_format(line, sizeof(line), "ready http://%s%s%s:%d\n", six ? "[" : "", host,
+                     six ? "]" : "", s->port);
+    (void)!write(STDOUT_FILENO, line,
+                 strlen(line)); /* nobody there to read it is no reason to stop */
     s->ready_said = true;
 }
 
@@ -225,9 +231,11 @@ static int own_data_dir(struct p3d_supervisor *s, struct p3d_error *err)
         return rc;
     rc = p3d_lock_take(&s->dir, "supervisor.lock", &s->lock_fd);
     if (rc == P3D_E_BUSY)
-        return p3d_fail(err, rc, "data directory %s is in use by process %d (p3d up): stop that one or choose "
-                                 "another folder with --data-dir",
-                        path, (int)p3d_pidfile_read(&s->dir, "supervisor"));
+        return p3d_fail(
+            err, rc,
+            "data directory %s is in use by process %d (p3d up): stop that one or choose "
+            "another folder with --data-dir",
+            path, (int)p3d_pidfile_read(&s->dir, "supervisor"));
     if (rc != 0 || (rc = p3d_pidfile_write(&s->dir, "supervisor", getpid())) != 0)
         return p3d_fail(err, rc, "data directory %s: run/: %s", path, strerror(errno));
     return 0;
@@ -242,7 +250,8 @@ static int take_signals(struct p3d_supervisor *s, struct p3d_error *err)
     (void)sigaddset(&set, SIGHUP);
     (void)sigaddset(&set, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    (void)signal(SIGCHLD, SIG_DFL); /* ignored by whoever started us, it would leave nothing to wait for */
+    (void)signal(SIGCHLD,
+                 SIG_DFL); /* ignored by whoever started us, it would leave nothing to wait for */
     s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (s->signal_fd < 0)
         return p3d_fail(err, P3D_E_IO, "signalfd: %s", strerror(errno));
@@ -258,7 +267,8 @@ static int prepare(struct p3d_supervisor *s, struct p3d_error *err)
 {
     int rc = own_data_dir(s, err);
     if (rc == 0)
-        rc = p3d_listen(s->cfg->server_host, (int)s->cfg->server_port, &s->listen_fd, &s->port, err);
+        rc =
+            p3d_listen(s->cfg->server_host, (int)s->cfg->server_port, &s->listen_fd, &s->port, err);
     if (rc == 0 && s->cfg->redis_url.n == 0) {
         char *redis P3D_CLEANUP(p3d_freep) = NULL;
         rc = p3d_redis_find(&redis, err);
@@ -280,7 +290,8 @@ static int prepare(struct p3d_supervisor *s, struct p3d_error *err)
 static int run(struct p3d_supervisor *s, struct p3d_error *err)
 {
     p3d_log(P3D_LOG_INFO, "up", P3D_S("host", s->cfg->server_host), P3D_I("port", s->port),
-            P3D_S("data_dir", s->cfg->top_data_dir), P3D_S("config", s->cfg->file ? s->cfg->file : "defaults"));
+            P3D_S("data_dir", s->cfg->top_data_dir),
+            P3D_S("config", s->cfg->file ? s->cfg->file : "defaults"));
     p3d_advice_log(s->cfg);
     if (s->cfg->redis_url.n > 0) {
         s->redis.state = P3D_SLOT_GONE; /* somebody else's */

@@ -44,6 +44,7 @@ struct p3d_attempt {
     struct p3d_joblog log;
     struct p3d_outputs outputs;
     bool ran;                  /* the command was started */
+    bool killed;               /* SIGKILL was asked for */
     int status;                /* of the runner, as waitpid */
     int64_t cpu_ms, max_rss_kib;
 

@@ -41,7 +41,6 @@ void p3d_work_on_drain_timer(struct p3d_timer *t)
 /* The second signal. */
 static void hurry(struct p3d_work *w)
 {
-    w->leaving_fast = true;
     if (w->state == P3D_WORK_CLAIMING || (w->state == P3D_WORK_FINISHING && w->stops > 2) ||
         (w->state == P3D_WORK_FINISHING && !p3d_store_up(w->store))) {
         p3d_work_raise(w, P3D_ON_LEAVE);

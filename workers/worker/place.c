@@ -2,8 +2,8 @@
  *
  * A worker's place on this machine: its slot, the locks, its directory, its name. Guarantee: when
  * this returns 0, no process of an earlier attempt in this slot lives (its spawner held
- * work/<slot>.lock as long as one did) and nothing of its files is left. Started by hand, it takes
- * the first free slot from 1000 on, which no supervisor hands out.
+ * work/<slot>.lock as long as one did) and its files are gone, or the log says that they resist.
+ * Started by hand, it takes the first free slot from 1000 on, which no supervisor hands out.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -111,8 +111,11 @@ int p3d_work_place_open(struct p3d_work *w, struct p3d_error *err)
     if (r != 0)
         return r;
     w->dirfd = open(w->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (w->dirfd < 0 || p3d_tree_empty(w->dirfd) != 0)
+    if (w->dirfd < 0)
         return p3d_fail(err, P3D_E_IO, "%s: %s", w->dir, strerror(errno));
+    if (p3d_tree_empty(w->dirfd) != 0) /* in nobody's way: every attempt has a name of its own */
+        p3d_log(P3D_LOG_WARN, "work_dir_not_empty", P3D_S("path", w->dir),
+                P3D_S("error", strerror(errno)));
     return 0;
 }
 

@@ -116,8 +116,11 @@ static void spawner_lost(struct p3d_work *w)
 void p3d_work_spawn(struct p3d_work *w)
 {
     int r = ask_spawner(w);
-    if (r == 0)
+    if (r == 0) {
+        if (w->a->timeout_ms > 0)
+            p3d_timer_set(w->loop, &w->timeout_at, (uint64_t)w->a->timeout_ms);
         return;
+    }
     p3d_work_run_done(w);
     if (r == P3D_E_UNAVAILABLE) {
         spawner_lost(w);
@@ -136,8 +139,6 @@ void p3d_work_confirm(struct p3d_work *w)
 {
     /* From now on the loss of this worker counts against the job: the job may be the reason. */
     p3d_work_beat(w);
-    if (w->a->timeout_ms > 0)
-        p3d_timer_set(w->loop, &w->timeout_at, (uint64_t)w->a->timeout_ms);
 }
 
 void p3d_work_on_timeout_timer(struct p3d_timer *t)
@@ -164,14 +165,18 @@ void p3d_work_term(struct p3d_work *w)
 
 void p3d_work_kill(struct p3d_work *w)
 {
+    w->a->killed = true;
     signal_runner(w, SIGKILL, STUCK_MS);
 }
 
 void p3d_work_on_kill_timer(struct p3d_timer *t)
 {
     struct p3d_work *w = (struct p3d_work *)((char *)t - offsetof(struct p3d_work, kill_at));
-    if (w->state == P3D_WORK_KILLING)
-        p3d_work_raise(w, P3D_ON_KILL);
+    if (w->state != P3D_WORK_KILLING)
+        return;
+    if (w->a->killed) /* SIGKILL waits for a driver or a dead file system */
+        p3d_work_log(w, P3D_LOG_WARN, "runner_stuck");
+    p3d_work_raise(w, P3D_ON_KILL);
 }
 
 void p3d_work_run_done(struct p3d_work *w)

@@ -44,7 +44,7 @@ enum p3d_work_do {
     P3D_DO_WAIT,     /* ask for a wake-up */
     P3D_DO_PREPARE,
     P3D_DO_SPAWN,
-    P3D_DO_CONFIRM,  /* first heartbeat, time-out */
+    P3D_DO_CONFIRM,  /* first heartbeat */
     P3D_DO_TERM,
     P3D_DO_KILL,
     P3D_DO_ABANDON,  /* tell the helper */

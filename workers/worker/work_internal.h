@@ -52,7 +52,7 @@ struct p3d_work {
     struct p3d_attempt *a;   /* in the states with a job */
     uint64_t serial;
     uint64_t renewed_ms;     /* when the last heartbeat (or claim) that was answered was sent */
-    bool checked, draining, leaving_fast;
+    bool checked, draining;
     unsigned stops;
 
     struct p3d_work_call check, claim, beat, progress, finish, reap;

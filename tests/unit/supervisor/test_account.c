@@ -33,11 +33,23 @@ static void usernames(void **state)
 
 static void emails(void **state)
 {
-    static const char *const good[] = {"a@b", "admin@localhost", "first.last+tag@example.co.uk", "x_y-z@a-b.example",
-                                       "j\xC3\xBCrgen@m\xC3\xBCnchen.example", "o'neil@example.com"};
-    static const char *const bad[] = {"", "@", "a@", "@b", "a", "a@b@c", "a b@c.d", "a@b c", "a@.b", "a@b.", "a@b..c",
-                                      "a@-b", "a@b-", "a@b_c", "a@b\n", "a\n@b", "a@b\x7F", "<a>@b", "a,b@c",
-                                      "a@[127.0.0.1]", "a\xFF@b.c", "a\xC2\x9B@b.c"};
+    static const char *const good[] = {"a@b",
+                                       "admin@localhost",
+                                       "first.last+tag@example.co.uk",
+                                       "x_y-z@a-b.example",
+                                       "j\xC3\xBCrgen@m\xC3\xBCnchen.example",
+                                       "o'neil@example.com"};
+    static const char *const bad[] = {"",          "@",
+                                      "a@",        "@b",
+                                      "a",         "a@b@c",
+                                      "a b@c.d",   "a@b c",
+                                      "a@.b",      "a@b.",
+                                      "a@b..c",    "a@-b",
+                                      "a@b-",      "a@b_c",
+                                      "a@b\n",     "a\n@b",
+                                      "a@b\x7F",   "<a>@b",
+                                      "a,b@c",     "a@[127.0.0.1]",
+                                      "a\xFF@b.c", "a\xC2\x9B@b.c"};
     char text[320];
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
@@ -65,11 +77,14 @@ static void passwords(void **state)
     assert_string_equal(err.detail, "Password must be at least 8 characters");
     assert_int_equal(p3d_password_check(p3d_str_z("12345678"), 8, &err), 0);
     /* characters, not bytes */
-    assert_int_equal(p3d_password_check(p3d_str_z("\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4"), 8, &err), P3D_E_PASSWORD_SHORT);
+    assert_int_equal(p3d_password_check(p3d_str_z("\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4"), 8, &err),
+                     P3D_E_PASSWORD_SHORT);
     assert_int_equal(p3d_password_check((struct p3d_str){text, 1024}, 8, &err), 0);
-    assert_int_equal(p3d_password_check((struct p3d_str){text, 1025}, 8, &err), P3D_E_PASSWORD_LONG);
+    assert_int_equal(p3d_password_check((struct p3d_str){text, 1025}, 8, &err),
+                     P3D_E_PASSWORD_LONG);
     assert_string_equal(err.detail, "Password is too long");
-    assert_int_equal(p3d_password_check(p3d_str_z("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"), 8, &err), P3D_E_VALIDATION);
+    assert_int_equal(p3d_password_check(p3d_str_z("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"), 8, &err),
+                     P3D_E_VALIDATION);
 }
 
 int main(void)

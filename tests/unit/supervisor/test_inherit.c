@@ -36,7 +36,8 @@ static void all_are_taken_and_closed_at_exec(void **state)
         fd[i] = open("/dev/null", O_RDONLY);
         assert_true(fd[i] >= 3);
     }
-    (void)p3d_format(text, sizeof(text), "control=%d,listen=%d,lock=%d,slot=7", fd[0], fd[1], fd[2]);
+    (void)p3d_format(text, sizeof(text), "control=%d,listen=%d,lock=%d,slot=7", fd[0], fd[1],
+                     fd[2]);
     assert_int_equal(p3d_inherit_parse(text, &in), 0);
     assert_int_equal(in.control_fd, fd[0]);
     assert_int_equal(in.listen_fd, fd[1]);
@@ -51,9 +52,9 @@ static void all_are_taken_and_closed_at_exec(void **state)
 static void everything_else_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "control",    "control=",      "control=x",        "control=1",  "control=-1", "=3",
-        "slot=0",     "slot=1,",       ",slot=1",          "slot=1,,",   "slot=1 ",    "slot=1,slot=1",
-        "color=3",    "control=9999",  "slot=99999999999", "Slot=1",     "slot=+1",    "controlx=3",
+        "control", "control=",     "control=x",        "control=1", "control=-1", "=3",
+        "slot=0",  "slot=1,",      ",slot=1",          "slot=1,,",  "slot=1 ",    "slot=1,slot=1",
+        "color=3", "control=9999", "slot=99999999999", "Slot=1",    "slot=+1",    "controlx=3",
     };
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A launched child: its own session, default signals, only the descriptors that were named; an exec that fails.
+ * A launched child: its own session, default signals, only the descriptors that were named; an exec
+ * that fails.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,7 +57,8 @@ static void own_session_and_default_signals(void **state)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &set, &before);
-    run("echo pid=$$; cut -d' ' -f6 /proc/$$/stat; exec grep -E '^Sig(Blk|Ign)' /proc/self/status", -1, text, sizeof(text));
+    run("echo pid=$$; cut -d' ' -f6 /proc/$$/stat; exec grep -E '^Sig(Blk|Ign)' /proc/self/status",
+        -1, text, sizeof(text));
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
     long pid = strtol(text + strlen("pid="), NULL, 10);

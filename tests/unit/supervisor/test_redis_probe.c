@@ -61,8 +61,8 @@ static int teardown(void **state)
 }
 
 /* A child that answers one client with these bytes (NULL: nothing) and keeps the connection. */
-static int probe(struct place *p, const char *answer, int timeout_ms, struct p3d_redis_answer *ret, int *ret_pidfd,
-                 struct p3d_error *err)
+static int probe(struct place *p, const char *answer, int timeout_ms, struct p3d_redis_answer *ret,
+                 int *ret_pidfd, struct p3d_error *err)
 {
     pid_t pid = fork();
     if (pid == 0) {
@@ -82,7 +82,8 @@ static int probe(struct place *p, const char *answer, int timeout_ms, struct p3d
 
 static char *answer_of(const char *ping, const char *dir, const char *info)
 {
-    return p3d_asprintf("%s\r\n*2\r\n$3\r\ndir\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", ping, strlen(dir), dir, strlen(info), info);
+    return p3d_asprintf("%s\r\n*2\r\n$3\r\ndir\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", ping, strlen(dir),
+                        dir, strlen(info), info);
 }
 
 static void ours_answers(void **state)
@@ -109,7 +110,8 @@ static void loading_is_said_with_its_progress(void **state)
     int pidfd = -1;
     (void)p3d_format(dir, sizeof(dir), "%s/redis", p->dir);
     char *text P3D_CLEANUP(p3d_freep) =
-        answer_of("-LOADING Redis is loading the dataset in memory", dir, "loading:1\r\nloading_loaded_perc:42.17\r\n");
+        answer_of("-LOADING Redis is loading the dataset in memory", dir,
+                  "loading:1\r\nloading_loaded_perc:42.17\r\n");
     assert_int_equal(probe(p, text, 2000, &a, &pidfd, &err), P3D_E_BUSY);
     assert_int_equal(a.loaded, 42);
     assert_int_equal(pidfd, -1);
@@ -128,8 +130,12 @@ static void another_folder_is_not_ours(void **state)
 static void nonsense_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "HTTP/1.1 400 Bad Request\r\n\r\n",  "+PONG\r\n*99999999\r\n", "+PONG\r\n*-1\r\n",
-        "+PONG\r\n*2\r\n$3\r\ndir\r\n$-1\r\n", "$99999999999\r\n",       "\r\n\r\n\r\n",
+        "HTTP/1.1 400 Bad Request\r\n\r\n",
+        "+PONG\r\n*99999999\r\n",
+        "+PONG\r\n*-1\r\n",
+        "+PONG\r\n*2\r\n$3\r\ndir\r\n$-1\r\n",
+        "$99999999999\r\n",
+        "\r\n\r\n\r\n",
         "+PONG\r\n*2\r\n*2\r\n",
     };
     struct place *p = *state;
@@ -146,7 +152,8 @@ static void silence_ends(void **state)
     struct p3d_error err = {0};
     uint64_t start = p3d_mono_ms();
     assert_int_equal(probe(p, NULL, 100, &a, NULL, &err), P3D_E_UNAVAILABLE);
-    assert_int_equal(probe(p, "+PONG\r\n*2\r\n$3\r\ndir\r\n$10\r\nab", 100, &a, NULL, &err), P3D_E_UNAVAILABLE);
+    assert_int_equal(probe(p, "+PONG\r\n*2\r\n$3\r\ndir\r\n$10\r\nab", 100, &a, NULL, &err),
+                     P3D_E_UNAVAILABLE);
     assert_true(p3d_mono_ms() - start < 5000);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Locks that end with their process, pid files that are whole or absent, and holders that are who they say.
+ * Locks that end with their process, pid files that are whole or absent, and holders that are who
+ * they say.
  */
 #include <setjmp.h>
 #include <stdarg.h>

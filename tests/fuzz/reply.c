@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What Redis answers, byte by byte, to every typed call of the store and to the greeting of a new
+ * connection; the server's end of the socket is ours. Input: a byte for the call, a byte for where
+ * the answer is cut in two, then the answers. Promises: a call that was accepted calls back exactly
+ * once, at the latest when the connection is closed; an answer without error is whole: its ids are
+ * ids and its texts can be read; P3D_E_CORRUPT and P3D_E_STORE_DOWN come without one.
+ */
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/store/conn_parts_internal.h"
+#include "core/store/store_internal.h"
+#include "p3d/config.h"
+
+#include "fuzz.h"
+
+struct peer {
+    struct p3d_store store;
+    int fd; /* the server's end */
+    unsigned called;
+    struct p3d_error why; /* of the check */
+};
+
+static const struct p3d_access who = {.kind = P3D_ACCESS_TOKEN, .token_hash = "00", .scope = 1};
+static const struct p3d_job_id job = {"job_001ARZ3NDEKTSV4RRFFQ69G5FAV"};
+static const struct p3d_owner_id owner = {"user_00112233445566aa"};
+static const struct p3d_lease lease = {
+    .job = {"job_001ARZ3NDEKTSV4RRFFQ69G5FAV"}, .fence = 7, .nonce = "0123456789abcdef"};
+static const struct p3d_str kinds[] = {{"f/m", 3}, {"f/n", 3}};
+static const int64_t max_workers[] = {1, -1};
+static const struct p3d_claim claim = {.worker_id = "w",
+                                       .nonce = "0123456789abcdef",
+                                       .kinds = kinds,
+                                       .max_workers = max_workers,
+                                       .n = 2,
+                                       .lease_ms = 1000};
+
+/* ---- the calls ---- */
+static void check_answer(const struct p3d_answer *a);
+static void on_answer(void *priv, int err, const struct p3d_answer *a)
+{
+    struct peer *p = priv;
+    bool bare = err == P3D_E_CORRUPT || err == P3D_E_STORE_DOWN;
+    p->called++;
+    FUZZ_CHECK(err <= 0 && (a == NULL) == bare);
+    if (err == 0)
+        check_answer(a);
+}
+
+#define CALL(name, ...)                                                                            \
+    static int call_##name(struct peer *p)                                                         \
+    {                                                                                              \
+        return p3d_store_##name(&p->store, __VA_ARGS__, on_answer, p);                             \
+    }
+CALL(login_find, P3D_STR("ann"))
+CALL(login_token, &owner, "00", P3D_STR("p3d_0abc"), P3D_STR("login"), 0, 10)
+CALL(password_swap, &owner, P3D_STR("old"), P3D_STR("new"))
+CALL(check_access, &who, &job)
+CALL(user_list, &who, 10, 0)
+CALL(user_get, &who, &owner)
+CALL(user_delete, &who, &owner)
+CALL(job_get, &who, &job)
+CALL(queue_stats, &who)
+CALL(claim, &claim)
+CALL(heartbeat, &lease, 1000)
+CALL(progress, &lease, 5000, P3D_STR("{}"))
+CALL(complete, &lease, P3D_STR("{}"), &claim)
+CALL(fail, &lease, true, P3D_STR("{}"), NULL)
+CALL(release, &lease)
+CALL(reap, 1000)
+CALL(check, "store-id", &p->why)
+
+static int call_ping(struct peer *p)
+{
+    return p3d_store_ping(&p->store, on_answer, p);
+}
+
+static int call_user_add(struct peer *p)
+{
+    struct p3d_new_user u = {.username = P3D_STR("ann"),
+                             .email = P3D_STR("ann@example.com"),
+                             .password_hash = P3D_STR("hash"),
+                             .token_hash = "00",
+                             .token_prefix = P3D_STR("p3d_0abc"),
+                             .token_name = P3D_STR("login")};
+    return p3d_store_user_add(&p->store, &u, on_answer, p);
+}
+
+static int call_submit(struct peer *p)
+{
+    struct p3d_new_job j = {
+        .kind = P3D_STR("f/m"), .spec = P3D_STR("{}"), .max_attempts = 3, .max_queued = -1};
+    return p3d_store_submit(&p->store, &who, &j, on_answer, p);
+}
+
+static int call_history(struct peer *p)
+{
+    struct p3d_history h = {.limit = 10};
+    return p3d_store_history(&p->store, &who, &h, on_answer, p);
+}
+
+/* Nobody waits for it. */
+static int call_outbox(struct peer *p)
+{
+    p->called = p3d_store_outbox_replay(&p->store) == 0;
+    return 0;
+}
+
+static int (*const calls[])(struct peer *p) = {
+    NULL, /* the greeting */
+    call_login_find,  call_login_token, call_password_swap, call_check_access, call_user_list,
+    call_user_get,    call_user_delete, call_job_get,       call_queue_stats,  call_claim,
+    call_heartbeat,   call_progress,    call_complete,      call_fail,         call_release,
+    call_reap,        call_check,       call_ping,          call_user_add,     call_submit,
+    call_history,     call_outbox,
+};
+
+/* ---- what an answer holds ---- */
+/* Every byte of it can be read. */
+static void check_str(struct p3d_str s)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < s.n; i++)
+        sum += (unsigned char)s.p[i];
+    FUZZ_CHECK(sum <= 255 * (uint64_t)s.n);
+}
+
+static void check_job(const struct p3d_job *j)
+{
+    FUZZ_CHECK(memchr(j->id.s, 0, sizeof(j->id.s)) != NULL && (unsigned)j->state < P3D_JOB__COUNT);
+    FUZZ_CHECK(memchr(j->owner.s, 0, sizeof(j->owner.s)) != NULL && j->nonce[16] == '\0');
+    check_str(j->spec);
+    check_str(j->detail);
+}
+
+static void check_user(const struct p3d_user *u)
+{
+    FUZZ_CHECK(memchr(u->id.s, 0, sizeof(u->id.s)) != NULL);
+    FUZZ_CHECK(memchr(u->username, 0, sizeof(u->username)) != NULL);
+    FUZZ_CHECK(memchr(u->email, 0, sizeof(u->email)) != NULL);
+    FUZZ_CHECK(memchr(u->password_hash, 0, sizeof(u->password_hash)) != NULL);
+}
+
+static void check_answer(const struct p3d_answer *a)
+{
+    FUZZ_CHECK(memchr(a->caller.s, 0, sizeof(a->caller.s)) != NULL);
+    for (size_t i = 0; i < a->n && a->jobs != NULL; i++)
+        check_job(&a->jobs[i]);
+    for (size_t i = 0; i < a->n && a->users != NULL; i++)
+        check_user(&a->users[i]);
+    if (a->cursor != NULL)
+        check_str(p3d_str_z(a->cursor));
+    for (size_t i = 0; a->stats != NULL && i < a->stats->kinds_n; i++)
+        check_str(p3d_str_z(a->stats->kinds[i].kind));
+}
+
+/* ---- the connection ---- */
+static void connect_to(struct peer *p, struct p3d_poll_loop *loop, bool greeting)
+{
+    struct p3d_config cfg = {.top_data_dir = (char *)(uintptr_t)"/nonexistent"};
+    struct p3d_conn_options o = {.cfg = &cfg, .timeout_ms = 60000, .max_inflight = 100};
+    struct p3d_error err;
+    int sv[2];
+    p->store.loop = p3d_poll_loop_base(loop);
+    FUZZ_CHECK(p3d_conn_open(p->store.loop, &o, &p->store.conn, &err) == 0);
+    FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) == 0);
+    struct p3d_conn *c = p->store.conn;
+    p3d_timer_clear(c->loop, &c->retry); /* instead of dialling */
+    p->fd = sv[1];
+    if (greeting) {
+        c->phase = P3D_CONN_DIALING;
+        c->dial.cb(&c->dial, sv[0], NULL);
+    } else {
+        p3d_wire_open(c, sv[0]);
+        c->phase = P3D_CONN_UP;
+    }
+}
+
+static void answer(struct peer *p, struct p3d_poll_loop *loop, struct p3d_str bytes)
+{
+    p3d_poll_loop_run_once(loop, 0); /* what was asked leaves */
+    if (bytes.n > 0)
+        (void)!send(p->fd, bytes.p, bytes.n, MSG_NOSIGNAL); /* lost already: fine */
+    p3d_poll_loop_run_once(loop, 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct p3d_poll_loop *loop; /* empty between inputs */
+    struct p3d_str rest = fuzz_text(data, size);
+    struct peer p = {.called = 0};
+    size_t which = fuzz_byte(&rest) % (sizeof(calls) / sizeof(calls[0]));
+    size_t cut = fuzz_byte(&rest) * (size_t)8;
+    if (loop == NULL)
+        FUZZ_CHECK(p3d_poll_loop_new(&loop) == 0);
+    connect_to(&p, loop, calls[which] == NULL);
+    bool asked = calls[which] != NULL && calls[which](&p) == 0;
+    FUZZ_CHECK(asked || calls[which] == NULL);
+    answer(&p, loop, fuzz_take(&rest, cut));
+    answer(&p, loop, rest);
+    p3d_conn_close(p.store.conn);
+    FUZZ_CHECK(p.called == (asked ? 1 : 0));
+    (void)close(p.fd);
+    return 0;
+}
