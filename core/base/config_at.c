@@ -17,7 +17,7 @@
 static const char *source_name(const char *name)
 {
     const char *slash = strrchr(name, '/');
-    return strlen(name) > 90 && slash ? slash + 1 : name;
+    return strlen(name) > 90 && slash && slash[1] ? slash + 1 : name;
 }
 
 void p3d_cfg_where(const struct p3d_cfg_at *at, char *dst, size_t size)

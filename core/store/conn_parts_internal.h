@@ -73,6 +73,10 @@ struct p3d_conn {
     int fd;                    /* -1 = not connected */
     struct p3d_watch *watch;
     redisReader *reader;
+#if HIREDIS_MAJOR < 1
+    redisReplyObjectFunctions functions; /* the reader's, with an array maker that has a cap */
+    void *(*create_array)(const redisReadTask *task, int n);
+#endif
     struct p3d_buf out;        /* sent up to `sent` */
     size_t sent;
     bool blocked;              /* the socket is full, write interest is set */

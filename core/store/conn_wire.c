@@ -16,6 +16,7 @@ enum {
     READ_BYTES = 64 << 10,
     READ_ROUNDS = 16,       /* of one event: 1 MiB, then the other descriptors have their turn */
     REPLY_MAX = 256 << 20,  /* unparsed bytes of one reply */
+    ELEMENTS_MAX = 1 << 20, /* of one array; the longest answer of a script has some thousands */
 };
 
 static void reset_out(struct p3d_conn *c)
@@ -133,6 +134,29 @@ void p3d_wire_on_turn(struct p3d_turn *t)
     p3d_conn_leave(c);
 }
 
+/* The reader allocates what a header announces, before a byte of it has come. */
+#if HIREDIS_MAJOR >= 1
+static void cap_elements(struct p3d_conn *c)
+{
+    c->reader->maxelements = ELEMENTS_MAX;
+}
+#else
+static void *create_array(const redisReadTask *task, int n)
+{
+    const struct p3d_conn *c = task->privdata;
+    return n <= ELEMENTS_MAX ? c->create_array(task, n) : NULL; /* NULL: the reader gives up */
+}
+
+static void cap_elements(struct p3d_conn *c)
+{
+    c->functions = *c->reader->fn;
+    c->create_array = c->functions.createArray;
+    c->functions.createArray = create_array;
+    c->reader->fn = &c->functions;
+    c->reader->privdata = c;
+}
+#endif
+
 void p3d_wire_open(struct p3d_conn *c, int fd)
 {
     c->fd = fd;
@@ -142,6 +166,7 @@ void p3d_wire_open(struct p3d_conn *c, int fd)
     if (!c->reader)
         abort(); /* out of memory, as everywhere */
     c->reader->maxbuf = OUT_KEEP;
+    cap_elements(c);
     c->watch = p3d_watch(c->loop, fd, on_event, c);
     p3d_interest(c->loop, c->watch, P3D_READABLE);
 }

@@ -134,6 +134,11 @@ struct stats_rows {
     struct p3d_kind_stats kinds[];
 };
 
+static bool count(const redisReply *r, size_t at, int64_t *ret, int64_t *sum)
+{
+    return p3d_reply_int(r, at, ret) && !__builtin_add_overflow(*sum, *ret, sum);
+}
+
 static int decode_stats(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
 {
     p3d_reply_caller(r, a);
@@ -146,16 +151,11 @@ static int decode_stats(struct p3d_op *op, const redisReply *r, struct p3d_answe
         struct p3d_kind_stats *k = &rows->kinds[i];
         struct p3d_str name;
         size_t at = 5 + 6 * i;
-        if (!p3d_reply_str(r, at, &name) || !p3d_reply_int(r, at + 1, &k->queued) ||
-            !p3d_reply_int(r, at + 2, &k->processing) || !p3d_reply_int(r, at + 3, &k->completed) ||
-            !p3d_reply_int(r, at + 4, &k->failed) || !p3d_reply_int(r, at + 5, &k->cancelled))
+        if (!p3d_reply_str(r, at, &name) || !count(r, at + 1, &k->queued, &st->queued) ||
+            !count(r, at + 2, &k->processing, &st->processing) || !count(r, at + 3, &k->completed, &st->completed) ||
+            !count(r, at + 4, &k->failed, &st->failed) || !count(r, at + 5, &k->cancelled, &st->cancelled))
             return P3D_E_CORRUPT;
         k->kind = name.p; /* terminated by hiredis, lives until the callback returns */
-        st->queued += k->queued;
-        st->processing += k->processing;
-        st->completed += k->completed;
-        st->failed += k->failed;
-        st->cancelled += k->cancelled;
     }
     st->kinds = rows->kinds;
     st->kinds_n = n;

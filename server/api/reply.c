@@ -11,6 +11,8 @@
 
 #include "p3d/log.h"
 
+#define SHARD_AT 4 /* in "job_0…" */
+
 struct refuse {
     struct p3d_call *call;
     struct p3d_refusal why;
@@ -107,6 +109,8 @@ bool p3d_api_job_id(struct p3d_call *c, struct p3d_job_id *ret)
 {
     struct p3d_refusal r = {.faults = {NULL}};
     r.error.code = p3d_job_id_parse(p3d_call_param(c, 0), ret);
+    if (r.error.code == 0 && ret->s[SHARD_AT] != '0')
+        r.error.code = P3D_E_JOB_NOT_FOUND; /* no such shard; without this a job would have 62 names */
     if (r.error.code == 0)
         return true;
     p3d_api_refuse(c, &r, NULL);

@@ -69,7 +69,7 @@ static void hash_request(const struct p3d_call *c, char dst[P3D_SHA256_HEX])
 static int read_key(const struct p3d_call *c, struct p3d_new_job *j, struct p3d_refusal *r)
 {
     struct p3d_str key = p3d_call_header(c, "idempotency-key");
-    bool good = key.n <= IDEMPOTENCY_KEY_MAX;
+    bool good = key.n <= IDEMPOTENCY_KEY_MAX && (key.n > 0 || key.p == NULL);
     for (size_t i = 0; good && i < key.n; i++)
         good = key.p[i] > 0x20 && key.p[i] < 0x7f;
     if (!good) {

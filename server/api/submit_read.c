@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define METADATA_MAX 16384
+#define METADATA_MAX 16384 /* also of the parameters: both go along with every page of history */
 #define TIMEOUT_MAX 604800
 #define ATTEMPTS_MAX 100
 #define PRIORITY_DEFAULT 5
@@ -41,11 +41,10 @@ static void split(const json_t *flat, struct request *q)
     (void)json_object_del(q->inputs, "model_parameters");
 }
 
-static void check_metadata(const json_t *metadata, struct p3d_faults *f)
+static void check_size(const json_t *value, const char *name, struct p3d_faults *f)
 {
-    if (metadata == NULL || json_dumpb(metadata, NULL, 0, JSON_COMPACT) <= METADATA_MAX)
-        return;
-    p3d_faults_add(f, "too_long", "Metadata should be at most 16384 bytes of JSON", "body", "metadata", NULL);
+    if (value != NULL && json_dumpb(value, NULL, 0, JSON_COMPACT) > METADATA_MAX)
+        p3d_faults_add(f, "too_long", "Input should be at most 16384 bytes of JSON", "body", name, NULL);
 }
 
 static void check_format(const struct p3d_model *m, const json_t *format, struct p3d_faults *f)
@@ -108,7 +107,8 @@ static int judge(const struct p3d_feature *f, const struct request *q, struct p3
                                           &parameters, &r->faults);
     if (q->output_format != NULL)
         check_format(m, q->output_format, &r->faults);
-    check_metadata(q->metadata, &r->faults);
+    check_size(q->metadata, "metadata", &r->faults);
+    check_size(q->parameters, "model_parameters", &r->faults);
     if (bad_inputs != 0 || bad_parameters != 0 || r->faults.list != NULL) {
         json_decref(inputs);
         json_decref(parameters);

@@ -122,9 +122,24 @@ static bool read_length(const struct framing *f, int64_t *ret)
     return f->length.n > 18 || p3d_str_to_i64(f->length, 0, INT64_MAX, ret) == 0;
 }
 
+/* RFC 9110 section 9.1: a method is a token; the library takes anything up to the space. */
+static bool is_token(struct p3d_str s)
+{
+    static const char extra[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < s.n; i++) {
+        char ch = s.p[i];
+        bool alnum = (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z');
+        if (!alnum && (ch == '\0' || strchr(extra, ch) == NULL))
+            return false;
+    }
+    return s.n > 0;
+}
+
 /* NULL, or what is wrong with the framing. */
 static const char *judge_framing(const struct head *h, const struct framing *f)
 {
+    if (!is_token((struct p3d_str){*h->method, *h->method_n}))
+        return "The method is not a token";
     if (has_bare_lf(h->buf, h->n))
         return "A line of the request head does not end with CR LF";
     if (is_folded(h))

@@ -71,8 +71,10 @@ static void configure(struct p3d_http *h, const struct p3d_guard_options *g)
     memset(&h->conf.http2.callbacks, 0,
            sizeof(h->conf.http2.callbacks)); /* no timer of its shutdown */
     size_t largest = 0;
-    for (size_t i = 0; i < sizeof(g->limits) / sizeof(g->limits[0]); i++)
-        largest = g->limits[i] > largest ? g->limits[i] : largest;
+    for (size_t i = 0; i < h->o.routes_n; i++) { /* of the routes there are: anybody may send so much */
+        size_t limit = g->limits[h->o.routes[i].body];
+        largest = limit > largest ? limit : largest;
+    }
     h->conf.max_request_entity_size =
         largest + 1; /* the library refuses a chunked body of exactly this */
     h2o_hostconf_t *host =

@@ -9,6 +9,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import shapes  # noqa: E402
 from p3d_test import FAILING, GATED, P3D, PICTURED, TINY  # noqa: E402
 
+# Says as much as a model may: JSON as deep as it is read, one level deeper, no JSON, not UTF-8.
+TALKATIVE = r"""
+nest() { printf '{"event":"info","deep%d":' $1; printf '[%.0s' $(seq $1); printf ']%.0s' $(seq $1); printf '}\n'; }
+nest 63 >&3
+nest 64 >&3
+printf 'nonsense\n{"event":"info","text":"\xff"}\n{"event":"progress","value":7}\n{"event":"nothing"}\n[]\n\n' >&3
+printf '{"event":"info","said":"ä"}\n' >&3
+"""
 MODELS = {
     "tiny": TINY,
     "pictured": PICTURED,
@@ -24,7 +32,8 @@ CONFIG = {
                  "painting": {"title": "Painting", "default_model": "plain",
                               "inputs": {"size": {"type": "integer", "minimum": 1, "maximum": 10, "default": 4}}}},
     "models": {"mesh_segmentation": {"off": {"command": ["/bin/true"], "enabled": False}},
-               "painting": {"plain": {"command": ["/bin/true"], "outputs": "none", "max_workers": -1}}},
+               "painting": {"plain": {"command": ["/bin/true"], "outputs": "none", "max_workers": -1},
+                            "talkative": {"script": TALKATIVE, "outputs": "none"}}},
 }
 
 

@@ -223,6 +223,17 @@ def test_prompts_come_back_as_they_were(user):
         assert user.wait(job)["inputs"]["prompt"] == prompt
 
 
+def test_what_a_model_says_is_judged_too(user):
+    """A job whose model said something deep, wrong or unreadable can be read by its owner all the same."""
+    body = {"feature": "painting", "model": "talkative", "inputs": {}}
+    job_id = user.ok("POST", JOBS, body, status=202)["job_id"]
+    job = shapes.job(user.wait(job_id), status="completed")
+    info = job["result"]["generation_info"]
+    assert info["said"] == "ä" and info["model_used"] == "talkative"
+    assert "deep63" in info and "deep64" not in info and "text" not in info
+    assert job_id in [row["job_id"] for row in user.ok("GET", JOBS)["jobs"]]
+
+
 # ---- sizes and types of bodies
 
 def test_a_body_of_ten_megabytes(p3d, user, untouched):

@@ -18,7 +18,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -243,10 +242,8 @@ def main():
     out = run(args)
     print(table(out))
     if args.json:
-        folder = os.path.dirname(os.path.abspath(args.json))
-        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as f:
+        with open(args.json, "w") as f:
             json.dump(out, f, indent=1)
-        os.replace(f.name, args.json)
 
 
 if __name__ == "__main__":

@@ -252,12 +252,7 @@ def test_all_killed_at_once():
         ann = p3d.register("ann")
         jobs = [ann.submit("n %d" % i) for i in range(6)]
         until(lambda: len(runners(p3d)) == 2, what="two runners")
-        for pid in p3d.processes():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        p3d.kill_supervisor()
+        p3d.kill_all()
         until(lambda: not p3d.processes(), 5, "all to be gone")
         p3d.open_gate()
         p3d.start()

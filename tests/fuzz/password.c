@@ -2,9 +2,9 @@
  *
  * A stored password hash of any shape against any password. Input: a line with the stored text,
  * then the password. PBKDF2 runs one round whatever is asked for (the linker puts
- * __wrap_PKCS5_PBKDF2_HMAC in its place): the text is judged here, not the arithmetic. Promises: the
- * only verdicts are match, no match and corrupt; nothing stored matches nothing; what is hashed now
- * verifies, and not with one character more.
+ * __wrap_PKCS5_PBKDF2_HMAC in its place): the text is judged here, not the arithmetic. Promises:
+ * the only verdicts are match, no match and corrupt; nothing stored matches nothing; what is hashed
+ * now verifies, and not with one character more.
  */
 #include <openssl/evp.h>
 #include <string.h>

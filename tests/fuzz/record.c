@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A job record as Redis returns it. Input: a line with the ULID, then the record. Promises: a record
- * that is read has a state of the table, ids that are ids, and a spec and a detail that lie inside
- * it; the head alone reads the same head; anything else is P3D_E_CORRUPT and leaves the result
- * alone.
+ * A job record as Redis returns it. Input: a line with the ULID, then the record. Promises: a
+ * record that is read has a state of the table, ids that are ids, and a spec and a detail that lie
+ * inside it; the head alone reads the same head; anything else is P3D_E_CORRUPT and leaves the
+ * result alone.
  */
 #include <string.h>
 

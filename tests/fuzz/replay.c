@@ -59,7 +59,7 @@ static int run(const char *path)
 
 int main(int argc, char **argv)
 {
-    uint8_t *none = malloc(1);
+    uint8_t *none = calloc(1, 1);
     int failed = argc < 2;
     (void)LLVMFuzzerTestOneInput(none, 0);
     free(none);

@@ -110,11 +110,28 @@ static int call_outbox(struct peer *p)
 
 static int (*const calls[])(struct peer *p) = {
     NULL, /* the greeting */
-    call_login_find,  call_login_token, call_password_swap, call_check_access, call_user_list,
-    call_user_get,    call_user_delete, call_job_get,       call_queue_stats,  call_claim,
-    call_heartbeat,   call_progress,    call_complete,      call_fail,         call_release,
-    call_reap,        call_check,       call_ping,          call_user_add,     call_submit,
-    call_history,     call_outbox,
+    call_login_find,
+    call_login_token,
+    call_password_swap,
+    call_check_access,
+    call_user_list,
+    call_user_get,
+    call_user_delete,
+    call_job_get,
+    call_queue_stats,
+    call_claim,
+    call_heartbeat,
+    call_progress,
+    call_complete,
+    call_fail,
+    call_release,
+    call_reap,
+    call_check,
+    call_ping,
+    call_user_add,
+    call_submit,
+    call_history,
+    call_outbox,
 };
 
 /* ---- what an answer holds ---- */
@@ -159,7 +176,7 @@ static void check_answer(const struct p3d_answer *a)
 /* ---- the connection ---- */
 static void connect_to(struct peer *p, struct p3d_poll_loop *loop, bool greeting)
 {
-    struct p3d_config cfg = {.top_data_dir = (char *)(uintptr_t)"/nonexistent"};
+    struct p3d_config cfg = {.top_data_dir = (char *)(uintptr_t) "/nonexistent"};
     struct p3d_conn_options o = {.cfg = &cfg, .timeout_ms = 60000, .max_inflight = 100};
     struct p3d_error err;
     int sv[2];

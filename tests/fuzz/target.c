@@ -16,9 +16,7 @@
     P3D_ROUTE(m, "/api/v1/jobs" tail, ) P3D_ROUTE(m, "/api/v1/system/jobs" tail, )
 static const struct p3d_route rows[] = {
 #include "p3d/routes.def"
-    P3D_ROUTE(POST, "/api/v1/mesh-generation", )
-    P3D_ROUTE(GET, "/{a}/{b}/{c}/{d}", )
-};
+    P3D_ROUTE(POST, "/api/v1/mesh-generation", ) P3D_ROUTE(GET, "/{a}/{b}/{c}/{d}", )};
 
 /* In place of call.c: the memory of the one call there is. */
 static void *blocks[8];

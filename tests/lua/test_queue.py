@@ -207,6 +207,8 @@ def test_isolation_of_jobs(q):
     assert q.job(ulid, root).owner == ann_id and q.job(ownerless, root).owner == "-"
     assert q.job("01ARZ3NDEKTSV4RRFFQ6ZZZZZZ", bob) == "JOB_NOT_FOUND"
     assert q.job(ulid, ("t", "nobody", "0", "0")) == "TOKEN_INVALID"
+    assert [q.run("access", *who, ulid)[0] for who in (ann, bob, root)] == ["ok", "JOB_FORBIDDEN", "ok"]
+    assert q.run("access", *ann, "01ARZ3NDEKTSV4RRFFQ6ZZZZZZ")[0] == "JOB_NOT_FOUND"
     assert [q.run("history", *who, 100, 0, 0, "", "", 0, 0, "", "")[3] for who in (ann, bob, root)] == [1, 0, 2]
     assert q.run("history", *bob, 100, 0, 0, "", "", 0, 0, "", ann_id)[0] == "FORBIDDEN"
     assert q.run("history", *root, 100, 0, 0, "", "", 0, 0, "", ann_id)[3] == 1

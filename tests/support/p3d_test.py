@@ -162,6 +162,10 @@ class P3D:
                 whole[section].update(values)
             else:
                 whole[section] = values
+        for feature in whole["models"].values():
+            for name, model in feature.items():
+                if "script" in model:
+                    feature[name] = self.model_row(name, model)
         with open(self.config, "w") as f:
             json.dump(whole, f, indent=1)  # JSON is YAML
 
@@ -204,9 +208,7 @@ class P3D:
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            for pid in [self.process.pid] + descendants(self.process.pid):
-                os.kill(pid, signal.SIGKILL)
-            self.process.wait()
+            self.kill_all()
             raise AssertionError("p3d up did not stop\n" + self.log()[-4000:])
         self.process.stdout.close()
         self.process = None
@@ -323,20 +325,32 @@ class P3D:
 
     def __exit__(self, kind, value, trace):
         try:
-            if self.process is not None:
-                status = self.stop()
-                assert kind is not None or status == 0, "exit status %s\n%s" % (status, self.log()[-4000:])
-            left = self.processes()
             if kind is None:
+                if self.process is not None:
+                    status = self.stop()
+                    assert status == 0, "exit status %s\n%s" % (status, self.log()[-4000:])
+                left = self.processes()
                 assert not left, "left behind: %s" % left
                 self.check_log()
+        except BaseException as failure:
+            kind = type(failure)
+            raise
         finally:
-            for pid in self.processes():
-                os.kill(pid, signal.SIGKILL)
+            self.kill_all()
             if kind is not None or os.environ.get("P3D_KEEP"):
                 print("kept:", self.folder, "\n", self.log()[-6000:], file=sys.stderr)
             else:
                 shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill_all(self):
+        """Whatever belongs to this folder, at once: the supervisor first, so that it starts nothing again."""
+        if self.process is not None:
+            self.kill_supervisor()
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
     def check_log(self):
         """A sanitizer's report in any process fails the test."""

@@ -151,7 +151,8 @@ local function job_seen(ulid, j)
 end
 
 -- Take the best job of the first kind that has one. spec: worker id, nonce, lease ms, n, then n times kind, max_workers.
--- Pushes a token for every kind it looked at that still has ready work and a free slot.
+-- Pushes a token for every one of its kinds that still has ready work and a free slot: the token that woke this worker
+-- may have been that of a kind behind the one it takes from.
 local function claim(args, at)
   local worker, nonce, lease, kinds = args[at], args[at + 1], tonumber(args[at + 2]), tonumber(args[at + 3])
   lift()
@@ -163,7 +164,8 @@ local function claim(args, at)
   local got, got_j
   for i = 0, kinds - 1 do
     local kind, max = args[at + 4 + 2 * i], tonumber(args[at + 5 + 2 * i])
-    local number = tonumber(call('HGET', P .. 'kinds', kind) or -1)
+    local looked = not got or call('EXISTS', P .. 'ready:' .. kind) == 1
+    local number = looked and tonumber(call('HGET', P .. 'kinds', kind) or -1) or -1
     local free = number >= 0 and (max < 0 or count(P .. 'i', PROCESSING, number) < max)
     local tries = 0
     while free and not got and tries < 32 do
@@ -192,7 +194,6 @@ local function claim(args, at)
       end
     end
     if number >= 0 and (max < 0 or count(P .. 'i', PROCESSING, number) < max) then wake(kind) end
-    if got then break end
   end
   call('HSET', P .. 'worker:' .. worker, 'nonce', nonce, 'job', got or '')
   call('PEXPIRE', P .. 'worker:' .. worker, 600000)
@@ -234,7 +235,7 @@ local function put_token(owner, a, at)
   if tonumber(a[at + 3]) > 0 then call('PEXPIREAT', P .. 'token:' .. sha, num(tonumber(a[at + 3]) + 86400000)) end
   call('ZADD', P .. 'tokens:' .. owner, num(NOW), sha)
   if a[at + 6] ~= '1' then return end
-  call('ZADD', P .. 'logins:' .. owner, num(NOW), sha)
+  call('ZADD', P .. 'logins:' .. owner, a[at + 4], sha) -- by number: two may share a millisecond
   local over = call('ZCARD', P .. 'logins:' .. owner) - tonumber(a[at + 7])
   for _ = 1, math.min(over, 64) do
     local old = call('ZPOPMIN', P .. 'logins:' .. owner)[1]

@@ -3,6 +3,7 @@
 -- KEYS[1] -> work prefix
 -- ARGV[1..4] -> access  [5] -> limit  [6] -> offset  [7] -> bits of the states (0 = all)  [8] -> feature or ''
 -- ARGV[9] -> model or ''  [10] -> from ms  [11] -> to ms (0 = open)  [12] -> cursor "<ms>:<ULID>" or ''  [13] -> user or ''
+-- A page ends early, with a cursor, above PAGE_BYTES: one answer must not stop Redis and a server for seconds.
 -- Output: ok, caller, admin, total, cursor ('' = no more), then per job: ULID, record, queue position | refusal | FORBIDDEN
 local owner, admin = access()
 if not owner then return {admin} end
@@ -60,17 +61,20 @@ for _, base in ipairs(ranges) do
   end
 end
 table.sort(found, function(a, b) return a[1] > b[1] or (a[1] == b[1] and a[2] > b[2]) end)
-local out, last = {'ok', owner, admin_flag(admin), total, ''}, nil
-for i = offset + 1, math.min(offset + limit, #found) do
-  local ulid = found[i][2]
+local PAGE_BYTES = 4194304
+local out, last, at, bytes = {'ok', owner, admin_flag(admin), total, ''}, nil, offset, 0
+while at < math.min(offset + limit, #found) and bytes < PAGE_BYTES do
+  at = at + 1
+  local ulid = found[at][2]
   local j = job_load(ulid)
   if j then
     local record, place = job_seen(ulid, j)
     out[#out + 1] = ulid
     out[#out + 1] = record
+    bytes = bytes + #record
     out[#out + 1] = place
   end
-  last = found[i]
+  last = found[at]
 end
-if last and #found > offset + limit then out[5] = num(last[1] + EPOCH) .. ':' .. last[2] end
+if last and #found > at then out[5] = num(last[1] + EPOCH) .. ':' .. last[2] end
 return out

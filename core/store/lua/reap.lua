@@ -15,7 +15,10 @@ local done = 0
 
 local function lost(ulid, j)
   local kind = kind_name(j.kind)
-  if owner_gone(j.owner) then return finish(ulid, j, CANCELLED) end
+  if owner_gone(j.owner) then
+    finish(ulid, j, CANCELLED)
+    return wake(kind)
+  end
   if j.confirmed == 1 then
     j.losses = j.losses + 1
     charge_measured(kind, j)

@@ -3,11 +3,16 @@
 -- KEYS[1] -> work prefix
 -- ARGV[1] -> ULID  [2] -> fence  [3] -> nonce
 -- Output: ok | STALE
--- States: processing -> queued
+-- States: processing -> queued | cancelled (owner deleted: the reaper may have been through its jobs already)
 local j = lease_check(ARGV[1], ARGV[2], ARGV[3])
 if not j then return {'STALE'} end
 call('ZREM', P .. 'leases', ARGV[1])
 local kind = kind_name(j.kind)
+if owner_gone(j.owner) then
+  finish(ARGV[1], j, CANCELLED)
+  wake(kind)
+  return {'ok'}
+end
 j.state, j.attempt, j.progress = QUEUED, j.attempt - 1, 0
 charge(kind, j.owner, -j.cost)
 job_save(ARGV[1], j, '')
