@@ -15,6 +15,7 @@
 
 #include "api/app_internal.h"
 #include "p3d/clock.h"
+#include "p3d/lease.h"
 #include "p3d/log.h"
 #include "p3d/role.h"
 

@@ -3,7 +3,7 @@
  * The workers' side of the queue: claim, renew, report, finish, give back, and the bounded round of housekeeping.
  * Every call about an attempt carries its fence and nonce; the scripts refuse a stale pair and change nothing.
  */
-#include <inttypes.h>
+#include "p3d/lease.h"
 
 #include "store_internal.h"
 

@@ -8,7 +8,7 @@
 
 #include "keys_internal.h"
 #include "p3d/config.h"
-#include "p3d/store.h"
+#include "p3d/lease.h"
 
 enum {
     WAIT_MIN_MS = 4000,

@@ -10,6 +10,7 @@
  * P3D_E_STORE_DOWN (connection lost or no answer in time: the change may or may not have been made), P3D_E_CORRUPT.
  */
 #pragma once
+#include "p3d/access.h"
 #include "p3d/clock.h"
 #include "p3d/crypto.h"
 #include "p3d/err.h"
@@ -20,30 +21,6 @@
 struct p3d_config;
 struct p3d_loop;
 struct p3d_store;
-
-enum p3d_scope {
-    P3D_SCOPE_JOBS_READ = 1,
-    P3D_SCOPE_JOBS_WRITE = 2,
-    P3D_SCOPE_FILES_READ = 4,
-    P3D_SCOPE_FILES_WRITE = 8,
-    P3D_SCOPE_ACCOUNT = 16,
-    P3D_SCOPE_ADMIN = 32,
-    P3D_SCOPE_ALL = 63,
-};
-
-enum p3d_access_kind {
-    P3D_ACCESS_OPEN,   /* simple mode: everybody may do everything, jobs get no owner */
-    P3D_ACCESS_TOKEN,  /* token_hash decides */
-    P3D_ACCESS_SYSTEM, /* the operator on the command line: an admin without an account */
-};
-
-/* Who asks, and what the route needs. */
-struct p3d_access {
-    enum p3d_access_kind kind;
-    char token_hash[P3D_SHA256_HEX]; /* hex SHA-256 of the whole token text */
-    enum p3d_scope scope;            /* needed; 0 = any valid token */
-    bool admin;                      /* role admin is needed */
-};
 
 struct p3d_user {
     struct p3d_owner_id id;
@@ -158,46 +135,4 @@ P3D_MUST int p3d_store_history(struct p3d_store *s, const struct p3d_access *who
                                p3d_store_cb *cb, void *priv);
 P3D_MUST int p3d_store_queue_stats(struct p3d_store *s, const struct p3d_access *who, p3d_store_cb *cb, void *priv);
 
-/* ---- jobs for workers (store/lease.c) ---- */
-/* One attempt: every call about it carries these; a stale pair is refused and changes nothing. */
-struct p3d_lease {
-    struct p3d_job_id job;
-    uint64_t fence;
-    char nonce[17];
-};
-struct p3d_claim {
-    const char *worker_id;      /* host-pid-slot, at most 64 bytes */
-    char nonce[17];             /* new for each try; the same again repeats the same answer */
-    const struct p3d_str *kinds; /* what may run now, best first */
-    const int64_t *max_workers; /* of each kind, -1 = no limit */
-    size_t n;
-    int64_t lease_ms;
-};
-/* jobs[0] is leased now: state processing, fence, nonce, attempt. Errors: P3D_E_NOT_FOUND nothing to do (wait). */
-P3D_MUST int p3d_store_claim(struct p3d_store *s, const struct p3d_claim *c, p3d_store_cb *cb, void *priv);
-/* Renew. Confirms the attempt the first time. a->cancel: stop it. Errors: P3D_E_STALE (kill the runner). */
-P3D_MUST int p3d_store_heartbeat(struct p3d_store *s, const struct p3d_lease *l, int64_t lease_ms, p3d_store_cb *cb,
-                                 void *priv);
-/* progress 0..10000, detail: JSON object as in job.h. Renews nothing. Errors: P3D_E_STALE. */
-P3D_MUST int p3d_store_progress(struct p3d_store *s, const struct p3d_lease *l, unsigned progress,
-                                struct p3d_str detail, p3d_store_cb *cb, void *priv);
-/* The result counts now; next (may be NULL) claims in the same trip: jobs[0] when n == 1.
- * Calling it again with the same lease gives the same answer. Errors: P3D_E_STALE. */
-P3D_MUST int p3d_store_complete(struct p3d_store *s, const struct p3d_lease *l, struct p3d_str detail,
-                                const struct p3d_claim *next, p3d_store_cb *cb, void *priv);
-/* The attempt failed: again after a backoff when retry and attempts are left, else final. next as above. */
-P3D_MUST int p3d_store_fail(struct p3d_store *s, const struct p3d_lease *l, bool retry, struct p3d_str detail,
-                            const struct p3d_claim *next, p3d_store_cb *cb, void *priv);
-/* Back to the queue as if never claimed (drain): no attempt counted. */
-P3D_MUST int p3d_store_release(struct p3d_store *s, const struct p3d_lease *l, p3d_store_cb *cb, void *priv);
-/* One bounded round of housekeeping; call about once a second. ret total = items done, 64 = call again. */
-P3D_MUST int p3d_store_reap(struct p3d_store *s, int64_t lease_ms, p3d_store_cb *cb, void *priv);
-
-/* A connection of its own that waits for work. */
-struct p3d_waker;
-P3D_MUST int p3d_waker_open(struct p3d_loop *l, const struct p3d_config *cfg, const struct p3d_str *kinds, size_t n,
-                            void (*cb)(void *priv, bool up), void *priv, struct p3d_waker **ret, struct p3d_error *err);
-/* Ask once: cb(priv, true) when there may be work or after at most 5 s (jittered), cb(priv, false) when the connection
- * failed (already being made anew). One question at a time; asking while one is open does nothing. */
-void p3d_waker_wait(struct p3d_waker *w);
-void p3d_waker_close(struct p3d_waker *w);
+/* Jobs for workers: lease.h. */

@@ -48,6 +48,8 @@ static void open_file(struct p3d_task *t)
     struct p3d_download *d = (struct p3d_download *)t;
     d->err = p3d_artifact_open(p3d_call_app(d->call)->artifacts, &d->job.id, p3d_job_attempt(&d->view), d->file.name,
                                &d->fd, &d->size_bytes, &d->mtime_s);
+    if (d->err == 0 && d->size_bytes != d->file.size_bytes)
+        d->err = P3D_E_CORRUPT; /* cut by a full disk or a hand: the ETag would vouch for bytes that are not there */
     if (d->err == 0 && d->form == P3D_FORM_BASE64)
         d->err = p3d_download_encode(d);
 }

@@ -50,7 +50,7 @@ def test_exactly_one_line_on_stdout():
         assert p3d.base.startswith("http://127.0.0.1:")
         ann = p3d.register("ann")  # what it said is true: a job is taken and made at once
         assert ann.wait(ann.submit())["status"] == "completed"
-        ann.session.close()
+        p3d.hang_up()
         p3d.process.terminate()
         rest = p3d.process.stdout.read()
         assert p3d.process.wait(30) == 0 and rest == b""
@@ -70,6 +70,14 @@ def test_results_are_there_after_a_restart():
         for changing in ("mesh_url", "result"):  # another port
             before.pop(changing), after.pop(changing)
         assert after == before
+
+
+def test_a_data_dir_with_a_path_longer_than_any_socket_may_have(tmp_path):
+    folder = tmp_path / ("ü" * 60) / ("long " * 20)
+    folder.mkdir(parents=True)
+    with P3D(models={"tiny": TINY}, folder=str(folder), workers=1) as p3d:
+        ann = p3d.register("ann")
+        assert ann.wait(ann.submit())["status"] == "completed"
 
 
 def test_second_up_on_the_same_data_dir_is_refused():

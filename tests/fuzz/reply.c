@@ -13,6 +13,7 @@
 #include "core/store/conn_parts_internal.h"
 #include "core/store/store_internal.h"
 #include "p3d/config.h"
+#include "p3d/lease.h"
 
 #include "fuzz.h"
 

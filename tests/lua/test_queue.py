@@ -336,3 +336,87 @@ def test_random_walk_keeps_every_job_in_one_place(q):
 
 def q_states(q):
     return {k.decode().rsplit(":", 1)[1]: Record(q.r.get(k).decode()).state for k in q.r.scan_iter("p3d:{0}:job:*")}
+
+
+def test_release_after_the_reaper_has_been_through_a_deleted_owner(q):
+    uid, ann = q.user("ann")
+    root = q.user("root", "admin")[1]
+    q.submit(ann)
+    ulid, rec = q.claim()
+    q.run("account_drop", uid)
+    while q.r.scard("p3d:{0}:tombs"):
+        q.reap()
+    assert q.run("release", *q.lease(ulid, rec)) == ["ok"]
+    assert q.job(ulid, root).state == "cancelled"
+    assert q.places() == {ulid: "cancelled"}, "queued again it would wait for ever: nobody claims or empties it any more"
+    assert q.run("queue_stats", *root)[-5:] == [0, 0, 0, 0, 1]
+
+
+def test_claim_leaves_a_token_for_the_kinds_behind_the_one_it_takes_from(q):
+    other = "mesh_generation/other"
+    q.submit()
+    q.submit(kind=other)
+    q.r.lpop("p3d:{0}:wake:" + other)  # it woke this worker
+    assert q.claim(kinds=((KIND, -1), (other, -1)))[0]
+    assert q.r.llen("p3d:{0}:wake:" + other) == 1, "a worker that serves only the other kind sleeps on"
+    q.r.delete("p3d:{0}:wake:" + other)
+    q.submit(kind=other)
+    assert q.claim(worker="w2", kinds=((other, 1),))[0]
+    q.r.delete("p3d:{0}:wake:" + other)
+    q.submit()
+    assert q.claim(worker="w3", kinds=((KIND, -1), (other, 1)))[0]
+    assert q.r.llen("p3d:{0}:wake:" + other) == 0, "no free slot, no token"
+
+
+def test_a_slot_freed_by_a_lost_job_of_a_deleted_owner_wakes_the_next(q):
+    uid, ann = q.user("ann")
+    q.submit(ann)
+    ulid, _ = q.claim(kinds=((KIND, 1),))
+    q.submit()
+    q.r.delete("p3d:{0}:wake:" + KIND)
+    assert q.claim(worker="w2", kinds=((KIND, 1),))[1] == "NOT_FOUND"
+    q.run("account_drop", uid)
+    q.expire_leases()
+    q.reap()
+    assert q.r.llen("p3d:{0}:wake:" + KIND) == 1
+
+
+def test_a_page_of_big_records_ends_early_and_goes_on_by_cursor(q):
+    uid, ann = q.user("ann")
+    made = [q.submit(ann, spec='{"a":"%s"}' % ("x" * 1000000))[4] for _ in range(12)]
+    found, cursor, pages = [], "", 0
+    while pages == 0 or cursor:
+        out = q.run("history", *ann, 500, 0, 0, "", "", 0, 0, cursor, "")
+        assert out[0] == "ok" and out[3] == 12 and sum(map(len, out[6::3])) < 6000000
+        found, cursor, pages = found + out[5::3], out[4], pages + 1
+    assert found == made[::-1] and pages == 3
+
+
+def test_a_clock_that_was_set_back_spoils_neither_submits_nor_fairness(q):
+    """The owner's virtual time was written by a clock that was ahead."""
+    now = int(q.r.time()[0] * 1000)
+    for vt, days in ((500, 1), (500, 30), (0, 30)):
+        q.r.flushall()
+        uid, ann = q.user("ann")
+        assert q.submit(ann)[0] == "ok" and q.claim()[0]
+        q.r.hset("p3d:{0}:vt:" + KIND, uid, "%d %d 1000" % (vt, now + days * 86400000))
+        assert q.submit(ann)[0] == "ok"
+        assert q.r.zscore("p3d:{0}:ready:" + KIND, uid) <= 500
+
+
+def test_ids_of_dead_workers_are_forgotten(q):
+    now = int(q.r.time()[0] * 1000)
+    q.r.zadd("p3d:{0}:workers", {"dead": now - 3600000, "idle": now - 5000})
+    q.reap()
+    assert q.r.zrange("p3d:{0}:workers", 0, -1) == [b"idle"]
+
+
+def test_grace_of_the_reaper_does_not_outlive_a_clock_that_was_set_back(q):
+    q.submit()
+    ulid, rec = q.claim()
+    now = int(q.r.time()[0] * 1000)
+    q.r.hset("p3d:{0}:reaper", mapping={"last": now + 86400000, "grace": now + 86400000})
+    q.expire_leases()
+    q.r.delete("p3d:{0}:reap")
+    q.run("reap", 1)
+    assert int(q.r.hget("p3d:{0}:reaper", "grace")) <= now + 60000

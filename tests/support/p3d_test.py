@@ -201,8 +201,7 @@ class P3D:
         """Returns the exit status. sig None: it has been told already."""
         if self.process is None:
             return None
-        for client in Client.open.pop(self.base, []):
-            client.session.close()  # a draining server waits a while for idle connections
+        self.hang_up()
         if sig is not None and self.process.poll() is None:
             self.process.send_signal(sig)
         try:
@@ -213,6 +212,11 @@ class P3D:
         self.process.stdout.close()
         self.process = None
         return status
+
+    def hang_up(self):
+        """Close our connections: a draining server waits a while for idle ones."""
+        for client in Client.open.pop(self.base, []):
+            client.session.close()
 
     def log(self):
         if not os.path.exists(self.log_path):
@@ -234,6 +238,7 @@ class P3D:
 
     def kill_supervisor(self):
         """As by the kernel: nothing is taken down in order."""
+        self.hang_up()
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()

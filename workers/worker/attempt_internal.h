@@ -11,7 +11,7 @@
 #include "p3d/artifact.h"
 #include "p3d/loop.h"
 #include "p3d/model.h"
-#include "p3d/store.h"
+#include "p3d/lease.h"
 
 /* How it is to end. A greater one replaces a smaller one, never the other way: verdict.c decides. */
 enum p3d_end {

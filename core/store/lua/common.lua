@@ -91,7 +91,8 @@ end
 local function owner_rearm(kind, owner)
   if call('EXISTS', P .. 'q:' .. kind .. ':' .. owner) == 1 then
     local V, vt, at, mean = vt_read(kind, owner)
-    vt = V + math.max(0, vt - V) * 2 ^ (-(NOW - at) / HALF_LIFE)
+    -- a clock that was set back must not let it grow: 2^144 for a day, for a week infinite, or no number at all
+    vt = V + math.max(0, vt - V) * 2 ^ (-math.max(0, NOW - at) / HALF_LIFE)
     if call('ZADD', P .. 'ready:' .. kind, 'NX', string.format('%.3f', vt), owner) == 1 then
       vt_write(kind, owner, vt, mean)
     end

@@ -8,9 +8,10 @@
 lift()
 if not call('SET', P .. 'reap', '1', 'NX', 'PX', 900) then return {'ok', 0} end
 local state = call('HMGET', P .. 'reaper', 'last', 'grace')
-local grace = tonumber(state[2] or 0)
+local grace = math.min(tonumber(state[2] or 0), NOW + tonumber(ARGV[1])) -- the clock may have been set back
 if NOW - tonumber(state[1] or 0) > 5000 then grace = NOW + tonumber(ARGV[1]) end
 call('HSET', P .. 'reaper', 'last', num(NOW), 'grace', num(grace))
+call('ZREMRANGEBYSCORE', P .. 'workers', '-inf', num(NOW - 60000)) -- ids of processes that are no more
 local done = 0
 
 local function lost(ulid, j)
@@ -78,4 +79,5 @@ if owner and done < 64 then
     call('SREM', P .. 'tombs', owner)
   end
 end
+if done >= 64 then call('DEL', P .. 'reap') end -- full: the next round need not wait
 return {'ok', math.min(done, 64)}

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "p3d/clock.h"
-#include "p3d/store.h"
+#include "p3d/lease.h"
 #include "redis.h"
 
 struct sleeper {
