@@ -30,30 +30,11 @@ int p3d_username_check(struct p3d_str username)
     return 0;
 }
 
-/* Bytes that never stand in an unquoted address: RFC 5322 specials but the dot, space, control. */
+/* Bytes of an unquoted address: ASCII without RFC 5322 specials (but the dot), space, control. Only ASCII, because an
+ * address is unique without regard to case, and beyond ASCII two texts can look the same without being it. */
 static bool is_local(char c)
 {
-    return ((unsigned char)c > ' ' && c != 0x7F && memchr("()<>[]:;@\\,\"", c, 12) == NULL);
-}
-
-/* What a terminal would obey (C1) or nobody can see: zero width, marks of direction, byte order. An
- * address with one of them looks like somebody else's. */
-static bool has_unseen(struct p3d_str s)
-{
-    static const struct {
-        const char *lead;
-        unsigned char from, to; /* of the last byte */
-    } unseen[] = {{"\xC2", 0x80, 0xA0},     {"\xC2", 0xAD, 0xAD},     {"\xE2\x80", 0x80, 0x8F},
-                  {"\xE2\x80", 0xA8, 0xAF}, {"\xE2\x81", 0x9F, 0xAF}, {"\xEF\xBB", 0xBF, 0xBF}};
-    for (size_t i = 0; i < s.n; i++)
-        for (size_t k = 0; k < sizeof(unseen) / sizeof(unseen[0]); k++) {
-            size_t n = strlen(unseen[k].lead);
-            unsigned char last = i + n < s.n ? (unsigned char)s.p[i + n] : 0;
-            if (last >= unseen[k].from && last <= unseen[k].to &&
-                memcmp(s.p + i, unseen[k].lead, n) == 0)
-                return true;
-        }
-    return false;
+    return c > ' ' && c < 0x7F && memchr("()<>[]:;@\\,\"", c, 12) == NULL;
 }
 
 static bool is_domain(struct p3d_str d)
@@ -66,9 +47,7 @@ static bool is_domain(struct p3d_str d)
             label = 0;
             continue;
         }
-        bool fine =
-            is_alnum(d.p[i]) || (unsigned char)d.p[i] >= 0x80 || (d.p[i] == '-' && label > 0);
-        if (!fine)
+        if (!is_alnum(d.p[i]) && (d.p[i] != '-' || label == 0))
             return false;
         label++;
     }
@@ -78,7 +57,7 @@ static bool is_domain(struct p3d_str d)
 int p3d_email_check(struct p3d_str email)
 {
     const char *at = email.n > 0 && email.n <= EMAIL_MAX ? memchr(email.p, '@', email.n) : NULL;
-    if (at == NULL || !p3d_utf8_valid(email) || has_unseen(email))
+    if (at == NULL)
         return P3D_E_EMAIL_INVALID;
     size_t local = (size_t)(at - email.p);
     if (local == 0 || local > LOCAL_MAX)

@@ -38,7 +38,7 @@ struct p3d_op {
     struct p3d_user user;
     struct p3d_args args;       /* of a later step */
     char text[3][320];          /* what later steps need: owned copies */
-    int64_t number[4];
+    int64_t number[5];
     void *rows;                 /* memory of the answer, freed with the op */
 };
 struct p3d_op *p3d_op_new(struct p3d_store *s, p3d_store_cb *cb, void *priv,

@@ -40,14 +40,19 @@ static int one_user(struct p3d_op *op, struct p3d_answer *a)
     return 0;
 }
 
+enum { SHA, PREFIX, NAME };                                     /* op->text of a token */
+enum { EXPIRES, TOKEN_NUMBER, MAX_LOGIN, WITH_TOKEN, VERSION }; /* op->number; MAX_LOGIN 0 = no login token */
+
 /* ---- the outbox ---- */
 
-static void outbox_done(struct p3d_store *s, const char *id)
+/* ver: of the change that has arrived, 0 = the deletion; the note of a later one stays. */
+static void outbox_done(struct p3d_store *s, const char *id, int64_t ver)
 {
     struct p3d_args args;
-    p3d_args_init(&args, 2);
+    p3d_args_init(&args, 3);
     p3d_args_z(&args, "done");
     p3d_args_z(&args, id);
+    p3d_args_int(&args, ver);
     P3D_IGNORE(p3d_op_send(p3d_op_new(s, NULL, NULL, decode_ok), P3D_SCRIPT_outbox, &args));
 }
 
@@ -55,7 +60,7 @@ static int decode_replayed(struct p3d_op *op, const redisReply *r, struct p3d_an
 {
     (void)r;
     (void)a;
-    outbox_done(op->s, op->text[0]);
+    outbox_done(op->s, op->text[0], op->number[VERSION]);
     return 0;
 }
 
@@ -69,6 +74,7 @@ static int replay(struct p3d_store *s, const redisReply *r, size_t i)
         return P3D_E_CORRUPT;
     struct p3d_op *op = p3d_op_new(s, NULL, NULL, decode_replayed);
     memcpy(op->text[0], id.s, sizeof id.s);
+    op->number[VERSION] = ver;
     struct p3d_args args;
     p3d_args_init(&args, 9);
     p3d_args_z(&args, id.s);
@@ -102,9 +108,6 @@ int p3d_store_outbox_replay(struct p3d_store *s)
 
 /* ---- register ---- */
 
-enum { SHA, PREFIX, NAME };                       /* op->text of a token */
-enum { EXPIRES, TOKEN_NUMBER, MAX_LOGIN, WITH_TOKEN }; /* op->number; MAX_LOGIN 0 = no login token, never pruned */
-
 static void args_token(struct p3d_args *args, const struct p3d_op *op)
 {
     p3d_args_z(args, op->text[SHA]);
@@ -127,7 +130,7 @@ static bool keep_token(struct p3d_op *op, const char *sha, struct p3d_str prefix
 static int decode_applied(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
 {
     (void)r;
-    outbox_done(op->s, op->user.id.s);
+    outbox_done(op->s, op->user.id.s, op->number[VERSION]);
     return one_user(op, a);
 }
 
@@ -135,14 +138,14 @@ static int decode_added(struct p3d_op *op, const redisReply *r, struct p3d_answe
 {
     (void)a;
     struct p3d_user *u = &op->user;
-    int64_t ver;
-    if (!p3d_reply_int(r, 1, &u->number) || !p3d_reply_int(r, 2, &u->created_ms) || !p3d_reply_int(r, 3, &ver) ||
+    if (!p3d_reply_int(r, 1, &u->number) || !p3d_reply_int(r, 2, &u->created_ms) ||
+        !p3d_reply_int(r, 3, &op->number[VERSION]) ||
         !p3d_reply_int(r, 4, &op->number[TOKEN_NUMBER]))
         return P3D_E_CORRUPT;
     struct p3d_args args;
     p3d_args_init(&args, 17);
     p3d_args_z(&args, u->id.s);
-    p3d_args_int(&args, ver);
+    p3d_args_int(&args, op->number[VERSION]);
     p3d_args_int(&args, u->number);
     p3d_args_z(&args, u->username);
     p3d_args_z(&args, u->email);
@@ -174,7 +177,7 @@ int p3d_store_user_add(struct p3d_store *s, const struct p3d_new_user *u, p3d_st
     p3d_args_z(&args, op->user.email);
     p3d_args_str(&args, u->password_hash);
     p3d_args_z(&args, u->admin ? "admin" : "user");
-    p3d_args_z(&args, op->text[SHA]);
+    p3d_args_int(&args, op->number[WITH_TOKEN]);
     if (!fits)
         abort(); /* the caller has checked the lengths */
     return p3d_op_send(op, P3D_SCRIPT_user_add, &args);
@@ -229,9 +232,8 @@ int p3d_store_login_token(struct p3d_store *s, const struct p3d_owner_id *owner,
     if (!keep_token(op, token_hash, prefix, name))
         abort(); /* names are ours */
     struct p3d_args args;
-    p3d_args_init(&args, 2);
+    p3d_args_init(&args, 1);
     p3d_args_z(&args, op->user.id.s);
-    p3d_args_z(&args, op->text[SHA]);
     return p3d_op_send(op, P3D_SCRIPT_token_number, &args);
 }
 
@@ -351,7 +353,7 @@ static int decode_dropped(struct p3d_op *op, const redisReply *r, struct p3d_ans
 {
     (void)r;
     (void)a;
-    outbox_done(op->s, op->text[0]);
+    outbox_done(op->s, op->text[0], 0);
     return 0;
 }
 

@@ -57,7 +57,7 @@ class Queue:
     def user(self, name="ann", role="user", token=None):
         uid = "user_%016x" % next(self.serial)
         token = token or "sha-" + name
-        out = self.run("user_add", uid, name, name + "@example.com", "hash", role, token, family="a")
+        out = self.run("user_add", uid, name, name + "@example.com", "hash", role, "1", family="a")
         if out[0] != "ok":
             return out[0], None
         assert self.run("account_apply", uid, 1, out[1], name, name + "@example.com", role, "active", out[2], "1",

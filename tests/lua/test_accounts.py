@@ -55,7 +55,9 @@ def test_versions_never_go_back_and_the_outbox_replays(q):
     q.r.zadd("p3d:{a}:outbox", {ann: 1})
     out = q.run("outbox", "get", family="a")
     assert out[1] == ann and out[2] == "1" and out[4] == "ann"
-    q.run("outbox", "done", ann, family="a")
+    q.run("outbox", "done", ann, 0, family="a")
+    assert q.run("outbox", "get", family="a")[1] == ann, "the note of another change stays"
+    q.run("outbox", "done", ann, 1, family="a")
     assert q.run("outbox", "get", family="a") == ["ok"]
     old = (ann, 0, 1, "old", "old@example.com", "admin", "active", 1, "0")
     assert q.run("account_apply", *old) == ["ok"]
@@ -81,7 +83,7 @@ def test_deleting_an_account_takes_tokens_and_queued_jobs(q):
     states = q.places()
     assert set(states.values()) == {"cancelled"} and len(states) == 71
     assert not list(q.r.scan_iter("p3d:{0}:token:sha-ann")) and not q.r.exists("p3d:{0}:q:%s:%s" % (KIND, ann))
-    assert not q.r.exists("p3d:{0}:tombs")
+    assert not q.r.exists("p3d:{0}:tombs") and not q.r.hexists("p3d:{0}:vt:" + KIND, ann)
     assert q.run("account_apply", ann, 2, 1, "ann", "a@b.c", "user", "active", 1, "0") == ["USER_NOT_FOUND"]
     assert q.user("ann")[0].startswith("user_"), "the name is free again"
 

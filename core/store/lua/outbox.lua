@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- Account changes whose way into the work family may have been cut off.
 -- KEYS[1] -> directory prefix
--- ARGV[1] -> get (those older than 2 s, at most 16), or done   ARGV[2] -> done: user id
+-- ARGV[1] -> get (those older than 2 s, at most 16), or done   ARGV[2] -> done: user id   ARGV[3] -> done: version that has arrived, 0 = deleted
 -- Output: get: ok, then per account: id, version (0 = deleted), number, username, email, role, status, created ms | done: ok
 if ARGV[1] == 'done' then
-  call('ZREM', P .. 'outbox', ARGV[2])
+  if (call('HGET', P .. 'user:' .. ARGV[2], 'ver') or '0') == ARGV[3] then call('ZREM', P .. 'outbox', ARGV[2]) end
   return {'ok'}
 end
 local out = {'ok'}

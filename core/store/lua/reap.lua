@@ -76,6 +76,7 @@ if owner and done < 64 then
   end
   if done == before then
     call('DEL', P .. 'logins:' .. owner)
+    for _, kind in ipairs(call('HKEYS', P .. 'kinds')) do call('HDEL', P .. 'vt:' .. kind, owner) end -- at most 1023
     call('SREM', P .. 'tombs', owner)
   end
 end

@@ -1,9 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The integer id of a new token.
 -- KEYS[1] -> directory prefix
--- ARGV[1] -> user id   ARGV[2] -> token hash
+-- ARGV[1] -> user id
 -- Output: ok, number | USER_NOT_FOUND
 if call('EXISTS', P .. 'user:' .. ARGV[1]) == 0 then return {'USER_NOT_FOUND'} end
-local number = call('INCR', P .. 'seq:token')
-call('SET', P .. 'tid:' .. number, ARGV[1] .. ':' .. ARGV[2])
-return {'ok', number}
+return {'ok', call('INCR', P .. 'seq:token')}

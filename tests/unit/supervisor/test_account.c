@@ -37,7 +37,6 @@ static void emails(void **state)
                                        "admin@localhost",
                                        "first.last+tag@example.co.uk",
                                        "x_y-z@a-b.example",
-                                       "j\xC3\xBCrgen@m\xC3\xBCnchen.example",
                                        "o'neil@example.com"};
     static const char *const bad[] = {"",          "@",
                                       "a@",        "@b",
@@ -49,7 +48,8 @@ static void emails(void **state)
                                       "a@b\n",     "a\n@b",
                                       "a@b\x7F",   "<a>@b",
                                       "a,b@c",     "a@[127.0.0.1]",
-                                      "a\xFF@b.c", "a\xC2\x9B@b.c"};
+                                      "a\xFF@b.c", "a\xC2\x9B@b.c",
+                                      "j\xC3\xBCrgen@b.c", "a@m\xC3\xBCnchen.example"};
     char text[320];
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
