@@ -85,9 +85,6 @@ until [ "$(curl -s -H "Authorization: Bearer $TOKEN" http://localhost:7842/api/v
 """
 CREATE = ["--username", "admin", "--email", "admin@example.com", "--password", "admin_password"]
 
-pytestmark = pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq")
-
-
 def steps(text, p3d, folder, tail=""):
     """Run the example by one bash. Returns what each step printed, by its comment, and the variables at the end."""
     marked = re.sub(r"(?m)^# (.*)$", lambda m: "printf '\\n=== %%s\\n' %s" % json.dumps(m.group(1)), text)
