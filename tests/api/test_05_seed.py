@@ -85,6 +85,7 @@ until [ "$(curl -s -H "Authorization: Bearer $TOKEN" http://localhost:7842/api/v
 """
 CREATE = ["--username", "admin", "--email", "admin@example.com", "--password", "admin_password"]
 
+
 def steps(text, p3d, folder, tail=""):
     """Run the example by one bash. Returns what each step printed, by its comment, and the variables at the end."""
     marked = re.sub(r"(?m)^# (.*)$", lambda m: "printf '\\n=== %%s\\n' %s" % json.dumps(m.group(1)), text)
