@@ -17,6 +17,8 @@ import zlib
 
 import pytest
 
+from p3d_test import P3D
+
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("P3D_BUILD_DIR") or TESTS.parent / "build" / "dev")
 PROGRAM = BUILD / "libexec" / "lettering"
@@ -414,7 +416,7 @@ def test_bad_fonts(tmp_path):
     (fonts / "directory.ttf").mkdir()
     (fonts / "cut.ttf").write_bytes((FONTS / "DejaVuSans.ttf").read_bytes()[:2000])
     shutil.copy(FONTS / "DejaVuSans.ttf", fonts / "mine.ttf")
-    env = {"P3D_LETTERING_FONT_DIR": str(fonts)}
+    env = {"LETTERING_FONT_DIR": str(fonts)}
     for name in ("none.ttf", "not-a-font.ttf", "directory.ttf", "cut.ttf"):
         refuse(tmp_path / name, "BAD_FONT", [name], "A", {"font": name}, env=env)
     succeed(tmp_path / "mine", "A", {"font": "mine.ttf"}, env=env)
@@ -532,3 +534,17 @@ def test_command_line_errors(tmp_path, arguments, code):
     done = by_hand(*arguments, cwd=tmp_path)
     assert done.returncode == code and done.stderr
     assert os.listdir(tmp_path) == []
+
+
+def test_the_operator_names_the_folder_of_fonts(tmp_path):
+    """By the model's env in the configuration; a font of another folder is not found."""
+    fonts = tmp_path / "fonts"
+    fonts.mkdir()
+    shutil.copy("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", fonts / "ours.ttf")
+    model = {"command": ["{libexec}/lettering"], "env": {"LETTERING_FONT_DIR": str(fonts)}}
+    with P3D(models={"lettering": model}, config={"security": {"user_auth_enabled": False}}) as p3d:
+        client = p3d.client()
+        job = client.wait(client.submit("font", model_parameters={"font": "ours.ttf"}))
+        assert job["status"] == "completed" and job["result"]["generation_info"]["font"] == "ours.ttf", job
+        job = client.wait(client.submit("font", model_parameters={"font": "DejaVuSans.ttf"}))
+        assert job["status"] == "failed" and job["error"]["code"] == "BAD_FONT", job

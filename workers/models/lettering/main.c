@@ -43,7 +43,7 @@ static void help(FILE *out)
                 out);
     let_params_help(out);
     (void)fputs("\nEnvironment:\n"
-                "  P3D_LETTERING_FONT_DIR  where fonts are (" FONT_DIRECTORY ")\n"
+                "  LETTERING_FONT_DIR      where fonts are (" FONT_DIRECTORY ")\n"
                 "  P3D_EVENTS_FD           set by the P3D runner: then P3D_INPUT names the job\n",
                 out);
 }
@@ -107,7 +107,7 @@ static int run_standalone(int argc, char **argv)
 {
     const struct let_events events = {-1};
     struct let_error err = {0};
-    struct let_job job = {.font_directory = setting("P3D_LETTERING_FONT_DIR", FONT_DIRECTORY)};
+    struct let_job job = {.font_directory = setting("LETTERING_FONT_DIR", FONT_DIRECTORY)};
     int status;
 
     job.input = job.parameters = json_object();
@@ -159,7 +159,7 @@ static int run_model(const char *descriptor)
 {
     struct let_events events;
     struct let_error err = {0};
-    struct let_job job = {.font_directory = setting("P3D_LETTERING_FONT_DIR", FONT_DIRECTORY)};
+    struct let_job job = {.font_directory = setting("LETTERING_FONT_DIR", FONT_DIRECTORY)};
     char *end;
     long fd = strtol(descriptor, &end, 10);
     int status;
