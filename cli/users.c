@@ -148,9 +148,8 @@ static int talk(struct p3d_poll_loop *loop, struct p3d_store *s, struct add *a)
         p3d_poll_loop_run_once(loop, 100);
     }
     int err = send_add(s, a);
-    while (err == 0 &&
-           !a->answered) /* the store answers in any case, with an error when time is up */
-        p3d_poll_loop_run_once(loop, -1);
+    if (err == 0) /* the store answers in any case, with an error when time is up */
+        err = p3d_poll_wait(loop, &a->answered, UINT64_MAX);
     return err != 0 ? err : a->err;
 }
 
