@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * Is this Redis one that jobs can be trusted to? Version, eviction policy and persistence from INFO, then schema and
- * artifact store by check.lua. Asked once by each process before it serves or works.
+ * Is this Redis one that jobs can be trusted to? Version and eviction policy from INFO, then schema and artifact
+ * store by check.lua. Asked once by each process before it serves or works.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "store_internal.h"
 
-enum { SCHEMA = 1, LEAST_MAJOR = 6, LEAST_MINOR = 2 };
+#define SCHEMA "1"
+enum { LEAST_MAJOR = 6, LEAST_MINOR = 2 };
 
 struct check {
-    struct p3d_op *op; /* the step that follows INFO */
+    struct p3d_store *s;
+    p3d_store_cb *cb;
+    void *priv;
     struct p3d_error *err;
+    char *artifact_id;
 };
 
 /* The value of "name:" at the start of a line of INFO; empty when absent. */
@@ -45,26 +49,22 @@ static int judge(struct p3d_str text, struct p3d_error *err)
     return 0;
 }
 
-static int decode_check(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
+static void check_free(struct check *c)
 {
-    (void)op;
-    (void)r;
-    (void)a;
-    return 0;
+    free(c->artifact_id);
+    free(c);
 }
 
 /* The reason of a refusal is the script's second element. */
 static void on_check(void *priv, int err, const redisReply *r)
 {
     struct check *c = priv;
-    struct p3d_op *op = c->op;
     struct p3d_str why = {0};
     struct p3d_answer a = {0};
     if (err == P3D_E_CONFIG && r && p3d_reply_str(r, 1, &why))
         (void)p3d_fail(c->err, P3D_E_CONFIG, "%.*s", (int)why.n, why.p);
-    free(c);
-    op->cb(op->priv, err, err == P3D_E_STORE_DOWN || err == P3D_E_CORRUPT ? NULL : &a);
-    free(op);
+    c->cb(c->priv, err, err == P3D_E_STORE_DOWN || err == P3D_E_CORRUPT ? NULL : &a);
+    check_free(c);
 }
 
 static void on_info(void *priv, int err, const redisReply *r)
@@ -74,8 +74,8 @@ static void on_info(void *priv, int err, const redisReply *r)
         err = r->type == REDIS_REPLY_STRING ? judge((struct p3d_str){r->str, (size_t)r->len}, c->err) : P3D_E_CORRUPT;
     if (err == 0) {
         struct p3d_str key = P3D_STR(P3D_KEY_DIRECTORY);
-        struct p3d_str args[] = {p3d_str_z(c->op->text[0]), p3d_str_z(c->op->text[1])};
-        err = p3d_conn_script(c->op->s->conn, P3D_SCRIPT_check, &key, 1, args, 2, on_check, c);
+        struct p3d_str args[] = {P3D_STR(SCHEMA), p3d_str_z(c->artifact_id)};
+        err = p3d_conn_script(c->s->conn, P3D_SCRIPT_check, &key, 1, args, 2, on_check, c);
         if (err == 0)
             return;
     }
@@ -85,15 +85,10 @@ static void on_info(void *priv, int err, const redisReply *r)
 int p3d_store_check(struct p3d_store *s, const char *artifact_id, struct p3d_error *ret_err, p3d_store_cb *cb, void *priv)
 {
     struct check *c = p3d_alloc(sizeof *c);
-    c->op = p3d_op_new(s, cb, priv, decode_check);
-    c->err = ret_err;
-    (void)p3d_format(c->op->text[0], sizeof c->op->text[0], "%d", SCHEMA);
-    (void)p3d_format(c->op->text[1], sizeof c->op->text[1], "%s", artifact_id);
+    *c = (struct check){.s = s, .cb = cb, .priv = priv, .err = ret_err, .artifact_id = p3d_strdup(artifact_id)};
     struct p3d_str info_args[] = {P3D_STR("INFO")};
     int err = p3d_conn_call(s->conn, info_args, 1, 0, on_info, c);
-    if (err) {
-        free(c->op);
-        free(c);
-    }
+    if (err)
+        check_free(c);
     return err;
 }

@@ -7,14 +7,6 @@
 
 #include "store_internal.h"
 
-static int decode_ok(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
-{
-    (void)op;
-    (void)r;
-    (void)a;
-    return 0;
-}
-
 /* A job at element i (ULID) and i + 1 (record); absent is fine: nothing to do. */
 static int decode_claimed(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
 {
@@ -95,7 +87,7 @@ int p3d_store_progress(struct p3d_store *s, const struct p3d_lease *l, unsigned 
     args_lease(&args, l);
     p3d_args_int(&args, progress > 10000 ? 10000 : progress);
     p3d_args_str(&args, detail);
-    return p3d_op_send(p3d_op_new(s, cb, priv, decode_ok), P3D_SCRIPT_progress, &args);
+    return p3d_op_send(p3d_op_new(s, cb, priv, p3d_decode_ok), P3D_SCRIPT_progress, &args);
 }
 
 int p3d_store_complete(struct p3d_store *s, const struct p3d_lease *l, struct p3d_str detail,
@@ -129,7 +121,7 @@ int p3d_store_release(struct p3d_store *s, const struct p3d_lease *l, p3d_store_
     struct p3d_args args;
     p3d_args_init(&args, 3);
     args_lease(&args, l);
-    return p3d_op_send(p3d_op_new(s, cb, priv, decode_ok), P3D_SCRIPT_release, &args);
+    return p3d_op_send(p3d_op_new(s, cb, priv, p3d_decode_ok), P3D_SCRIPT_release, &args);
 }
 
 static int decode_reap(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)

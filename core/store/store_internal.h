@@ -36,7 +36,6 @@ struct p3d_op {
     struct p3d_owner_id caller; /* of the first step, for calls of several */
     bool caller_admin;
     struct p3d_user user;
-    struct p3d_args args;       /* of a later step */
     char text[3][320];          /* what later steps need: owned copies */
     int64_t number[5];
     void *rows;                 /* memory of the answer, freed with the op */
@@ -48,6 +47,9 @@ P3D_MUST int p3d_op_send(struct p3d_op *op, enum p3d_script script, struct p3d_a
 /* From within decode: the next step. The answer will come from `decode`. */
 P3D_MUST int p3d_op_step(struct p3d_op *op, enum p3d_script script, struct p3d_args *args,
                          int (*decode)(struct p3d_op *, const redisReply *, struct p3d_answer *));
+
+/* For `decode` where "ok" is the whole answer. */
+P3D_MUST int p3d_decode_ok(struct p3d_op *op, const redisReply *reply, struct p3d_answer *a);
 
 /* Readers; false when the element is absent or of another kind. */
 bool p3d_reply_str(const redisReply *r, size_t i, struct p3d_str *ret);

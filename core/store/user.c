@@ -10,14 +10,6 @@
 
 #include "store_internal.h"
 
-static int decode_ok(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
-{
-    (void)op;
-    (void)r;
-    (void)a;
-    return 0;
-}
-
 /* An account at element i: id, number, username, email, role, status, created. */
 static bool read_user(const redisReply *r, size_t i, struct p3d_user *u)
 {
@@ -53,7 +45,7 @@ static void outbox_done(struct p3d_store *s, const char *id, int64_t ver)
     p3d_args_z(&args, "done");
     p3d_args_z(&args, id);
     p3d_args_int(&args, ver);
-    P3D_IGNORE(p3d_op_send(p3d_op_new(s, NULL, NULL, decode_ok), P3D_SCRIPT_outbox, &args));
+    P3D_IGNORE(p3d_op_send(p3d_op_new(s, NULL, NULL, p3d_decode_ok), P3D_SCRIPT_outbox, &args));
 }
 
 static int decode_replayed(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
@@ -218,7 +210,7 @@ static int decode_token_number(struct p3d_op *op, const redisReply *r, struct p3
     p3d_args_init(&args, 9);
     p3d_args_z(&args, op->user.id.s);
     args_token(&args, op);
-    return p3d_op_step(op, P3D_SCRIPT_token_add, &args, decode_ok);
+    return p3d_op_step(op, P3D_SCRIPT_token_add, &args, p3d_decode_ok);
 }
 
 int p3d_store_login_token(struct p3d_store *s, const struct p3d_owner_id *owner, const char *token_hash,
@@ -245,7 +237,7 @@ int p3d_store_password_swap(struct p3d_store *s, const struct p3d_owner_id *owne
     p3d_args_z(&args, owner->s);
     p3d_args_str(&args, old_hash);
     p3d_args_str(&args, new_hash);
-    return p3d_op_send(p3d_op_new(s, cb, priv, decode_ok), P3D_SCRIPT_password_swap, &args);
+    return p3d_op_send(p3d_op_new(s, cb, priv, p3d_decode_ok), P3D_SCRIPT_password_swap, &args);
 }
 
 /* ---- access, list, get, delete ---- */

@@ -7,48 +7,51 @@
 #include "job_json_internal.h"
 #include "p3d/clock.h"
 
-static void on_job(void *priv, int err, const struct p3d_answer *a)
+/* Answer with what make() makes of the job. */
+static void answer(struct p3d_call *c, int err, const struct p3d_answer *a,
+                   json_t *(*make)(const struct p3d_job_view *v, const char *base_url))
 {
-    struct p3d_call *c = priv;
     struct p3d_job_view v = {.job = NULL};
     if (err == 0)
         err = a->n == 1 ? p3d_job_view_init(&v, &a->jobs[0]) : P3D_E_CORRUPT;
     if (err != 0)
         p3d_api_store_failed(c, err);
     else
-        p3d_reply_json(c, 200, p3d_job_json(&v, p3d_call_base_url(c)));
+        p3d_reply_json(c, 200, make(&v, p3d_call_base_url(c)));
     p3d_job_view_done(&v);
     p3d_call_unref(c);
+}
+
+static void get(struct p3d_call *c, p3d_store_cb *cb)
+{
+    struct p3d_job_id id;
+    if (p3d_api_job_id(c, &id))
+        p3d_api_began(c, p3d_store_job_get(p3d_call_app(c)->store, p3d_call_access(c), &id, cb, p3d_call_ref(c)));
+}
+
+static void on_job(void *priv, int err, const struct p3d_answer *a)
+{
+    answer(priv, err, a, p3d_job_json);
 }
 
 void p3d_api_job_get(struct p3d_call *c)
 {
-    struct p3d_job_id id;
-    if (p3d_api_job_id(c, &id))
-        p3d_api_began(c, p3d_store_job_get(p3d_call_app(c)->store, p3d_call_access(c), &id, on_job, p3d_call_ref(c)));
+    get(c, on_job);
+}
+
+static json_t *files_json(const struct p3d_job_view *v, const char *base_url)
+{
+    return json_pack("{s:s, s:o}", "job_id", v->job->id.s, "files", p3d_job_files_json(v, base_url));
 }
 
 static void on_files(void *priv, int err, const struct p3d_answer *a)
 {
-    struct p3d_call *c = priv;
-    struct p3d_job_view v = {.job = NULL};
-    if (err == 0)
-        err = a->n == 1 ? p3d_job_view_init(&v, &a->jobs[0]) : P3D_E_CORRUPT;
-    if (err != 0)
-        p3d_api_store_failed(c, err);
-    else
-        p3d_reply_json(c, 200, json_pack("{s:s, s:o}", "job_id", v.job->id.s, "files",
-                                         p3d_job_files_json(&v, p3d_call_base_url(c))));
-    p3d_job_view_done(&v);
-    p3d_call_unref(c);
+    answer(priv, err, a, files_json);
 }
 
 void p3d_api_job_files(struct p3d_call *c)
 {
-    struct p3d_job_id id;
-    if (p3d_api_job_id(c, &id))
-        p3d_api_began(c,
-                      p3d_store_job_get(p3d_call_app(c)->store, p3d_call_access(c), &id, on_files, p3d_call_ref(c)));
+    get(c, on_files);
 }
 
 static json_t *kinds_json(const struct p3d_stats *s)

@@ -97,20 +97,24 @@ static int hex_value(char ch)
     return at != NULL ? (int)(at - digits) : -1;
 }
 
+bool p3d_percent_read(struct p3d_str s, size_t *at, char *ret)
+{
+    int hi = *at + 2 < s.n ? hex_value(s.p[*at + 1]) : -1, lo = *at + 2 < s.n ? hex_value(s.p[*at + 2]) : -1;
+    if (hi < 0 || lo < 0)
+        return false;
+    *ret = (char)(hi * 16 + lo);
+    *at += 2;
+    return true;
+}
+
 /* Decode s (form encoding) to dst, which holds s.n + 1. SIZE_MAX: a bad escape or a NUL. */
 static size_t decode(struct p3d_str s, char *dst)
 {
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
         char ch = s.p[i] == '+' ? ' ' : s.p[i];
-        if (ch == '%') {
-            int hi = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1,
-                lo = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
-            if (hi < 0 || lo < 0)
-                return SIZE_MAX;
-            ch = (char)(hi * 16 + lo);
-            i += 2;
-        }
+        if (ch == '%' && !p3d_percent_read(s, &i, &ch))
+            return SIZE_MAX;
         if (ch == '\0')
             return SIZE_MAX;
         dst[n++] = ch;

@@ -78,6 +78,8 @@ struct p3d_match {
 P3D_MUST int p3d_router_new(const struct p3d_route *routes, size_t n, struct p3d_router **ret,
                             struct p3d_error *err);
 void p3d_router_free(struct p3d_router *r);
+/* The byte of the escape "%XX" at s[*at]; *at moves to its last character. false: it is none. */
+bool p3d_percent_read(struct p3d_str s, size_t *at, char *ret);
 /* method: as received ("HEAD" counts as GET); target: as received, with query. */
 void p3d_router_match(const struct p3d_router *r, struct p3d_str method, struct p3d_str target,
                       struct p3d_match *ret);

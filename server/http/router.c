@@ -35,15 +35,6 @@ static bool is_param_byte(char ch)
            ch == '.' || ch == '_' || ch == '@' || ch == '-';
 }
 
-static int hex_value(char ch)
-{
-    if (ch >= '0' && ch <= '9')
-        return ch - '0';
-    if (ch >= 'a' && ch <= 'f')
-        return ch - 'a' + 10;
-    return ch >= 'A' && ch <= 'F' ? ch - 'A' + 10 : -1;
-}
-
 /* The next segment of s as it is written; false at the end. */
 static bool next_segment(struct p3d_str *s, struct p3d_str *ret)
 {
@@ -64,14 +55,8 @@ static size_t decode(struct p3d_str s, char dst[SEGMENT_MAX])
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
         char ch = s.p[i];
-        if (ch == '%') {
-            int hi = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1,
-                lo = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
-            if (hi < 0 || lo < 0)
-                return SIZE_MAX;
-            ch = (char)(hi * 16 + lo);
-            i += 2;
-        }
+        if (ch == '%' && !p3d_percent_read(s, &i, &ch))
+            return SIZE_MAX;
         if (n == SEGMENT_MAX || !is_param_byte(ch))
             return SIZE_MAX;
         dst[n++] = ch;
