@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "options_internal.h"
+#include "verbs_internal.h"
 #include "p3d/log.h"
 #include "p3d/role.h"
 #include "p3d/str.h"
@@ -19,11 +20,15 @@
 enum {
     ROLE_OPTIONS = P3D_OPT_BIT(P3D_OPT_CONFIG) | P3D_OPT_BIT(P3D_OPT_DATA_DIR),
     LISTEN_OPTIONS = ROLE_OPTIONS | P3D_OPT_BIT(P3D_OPT_HOST) | P3D_OPT_BIT(P3D_OPT_PORT),
-    USER_OPTIONS = ROLE_OPTIONS | P3D_OPT_BIT(P3D_OPT_REDIS_URL) | P3D_OPT_BIT(P3D_OPT_USERNAME) |
-                   P3D_OPT_BIT(P3D_OPT_EMAIL) | P3D_OPT_BIT(P3D_OPT_PASSWORD) |
-                   P3D_OPT_BIT(P3D_OPT_PASSWORD_FILE) | P3D_OPT_BIT(P3D_OPT_ROLE) |
-                   P3D_OPT_BIT(P3D_OPT_TOKEN_NAME) | P3D_OPT_BIT(P3D_OPT_TOKEN_DAYS) |
-                   P3D_OPT_BIT(P3D_OPT_JSON)
+    STORE_OPTIONS = ROLE_OPTIONS | P3D_OPT_BIT(P3D_OPT_REDIS_URL) | P3D_OPT_BIT(P3D_OPT_JSON),
+    PASSWORD_OPTIONS = P3D_OPT_BIT(P3D_OPT_PASSWORD) | P3D_OPT_BIT(P3D_OPT_PASSWORD_FILE),
+    CREATE_OPTIONS = STORE_OPTIONS | PASSWORD_OPTIONS | P3D_OPT_BIT(P3D_OPT_USERNAME) |
+                     P3D_OPT_BIT(P3D_OPT_EMAIL) | P3D_OPT_BIT(P3D_OPT_ROLE) |
+                     P3D_OPT_BIT(P3D_OPT_TOKEN_NAME) | P3D_OPT_BIT(P3D_OPT_TOKEN_DAYS),
+    USER_OPTIONS = STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_ID),
+    MIGRATE_OPTIONS = STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_FROM) | P3D_OPT_BIT(P3D_OPT_PREFIX) |
+                      P3D_OPT_BIT(P3D_OPT_FILES) | P3D_OPT_BIT(P3D_OPT_DRY_RUN),
+    LIST_OPTIONS = STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_LIMIT)
 };
 
 static void setup_log(const struct p3d_config *cfg, const char *role)
@@ -170,11 +175,56 @@ static const struct p3d_verb verbs[] = {
     {"config", "show", LISTEN_OPTIONS, false, run_config_show,
      "Every setting with its value, where it came from and what it means.",
      "  p3d config show --config config.yaml\n"},
-    {"users", "create", USER_OPTIONS, false, p3d_users_create,
+    {"users", "create", CREATE_OPTIONS, false, p3d_users_create,
      "Make an account and its first token. Asks for what is not given.",
-     "  p3d users create --username admin --email admin@example.com --role admin\n"
+     "  p3d users create --username admin --email admin@example.com --role admin   # asks, or "
+     "takes "
+     "$ADMIN_PASSWORD\n"
      "  printf '%s\\n' \"$PASSWORD\" | p3d users create --username ann --email ann@example.com "
      "--password-file - --json\n"},
+    {"users", "list", LIST_OPTIONS | P3D_OPT_BIT(P3D_OPT_OFFSET), false, p3d_users_list,
+     "The accounts, newest first (100 unless --limit says another number, up to 1000).",
+     "  p3d users list --limit 20\n  p3d users list --json | jq -r '.users[].email'\n"},
+    {"users", "get", USER_OPTIONS, false, p3d_users_get,
+     "All about one account: status, limits, failed logins lately, last login.",
+     "  p3d users get ann@example.com\n  p3d users get 7 --json\n"},
+    {"users", "set-password", USER_OPTIONS | PASSWORD_OPTIONS | P3D_OPT_BIT(P3D_OPT_KEEP_TOKENS),
+     false, p3d_users_set_password,
+     "Give an account a new password, also the admin's that nobody knows any more. Its tokens end.",
+     "  p3d users set-password admin\n"
+     "  printf '%s\\n' \"$PASSWORD\" | p3d users set-password ann --password-file - "
+     "--keep-tokens\n"},
+    {"users", "promote", USER_OPTIONS, false, p3d_users_promote,
+     "Make an account an admin: it sees all accounts and all jobs.", "  p3d users promote ann\n"},
+    {"users", "demote", USER_OPTIONS, false, p3d_users_demote,
+     "Make an admin an ordinary user again.", "  p3d users demote ann\n"},
+    {"users", "suspend", USER_OPTIONS, false, p3d_users_suspend,
+     "Refuse an account everything, from its very next request on. Nothing is removed.",
+     "  p3d users suspend ann@example.com\n"},
+    {"users", "activate", USER_OPTIONS, false, p3d_users_activate,
+     "End the suspension of an account; its tokens are good again.", "  p3d users activate ann\n"},
+    {"users", "update",
+     USER_OPTIONS | P3D_OPT_BIT(P3D_OPT_USERNAME) | P3D_OPT_BIT(P3D_OPT_MAX_CONCURRENT_JOBS) |
+         P3D_OPT_BIT(P3D_OPT_MAX_QUEUED_JOBS),
+     false, p3d_users_update, "Change the username or the limits of an account.",
+     "  p3d users update ann --max-concurrent-jobs 1 --max-queued-jobs 100\n"
+     "  p3d users update ann --max-concurrent-jobs default\n"},
+    {"users", "delete", USER_OPTIONS | P3D_OPT_BIT(P3D_OPT_YES), false, p3d_users_delete,
+     "Delete an account: its tokens and queued jobs end, finished jobs stay, for admins.",
+     "  p3d users delete ann\n  p3d users delete user_0123456789abcdef --yes\n"},
+    {"audit", NULL, LIST_OPTIONS | P3D_OPT_BIT(P3D_OPT_USER) | P3D_OPT_BIT(P3D_OPT_CURSOR), false,
+     p3d_audit,
+     "What was done to accounts, newest first (50 unless --limit says another number, up to "
+     "10000).",
+     "  p3d audit --limit 20\n  p3d audit --user ann --json | jq -r '.entries[].action'\n"},
+    {"keys", "rotate", STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_NOW), false, p3d_keys_rotate,
+     "Sign URLs with a new key; those given out stay good until they end, or with --now end at "
+     "once.",
+     "  p3d keys rotate\n  p3d keys rotate --now\n"},
+    {"migrate", NULL, MIGRATE_OPTIONS, false, p3d_migrate,
+     "Bring users, tokens, jobs and results of a 3DAIGC server. Run again, it brings what is new.",
+     "  p3d migrate --from redis://127.0.0.1:6379/0 --files /srv/3daigc --dry-run\n"
+     "  p3d migrate --from redis://127.0.0.1:6379/0 --files /srv/3daigc\n"},
     {"version", NULL, 0, false, run_version, "Print the version.", "  p3d version\n"},
 };
 enum { VERBS = sizeof(verbs) / sizeof(*verbs) };
@@ -188,7 +238,7 @@ static void print_verbs(FILE *out)
                          verbs[i].noun != NULL ? " " : "",
                          verbs[i].noun != NULL ? verbs[i].noun : "");
         if (!verbs[i].hidden)
-            (void)fprintf(out, "  %-14s  %s\n", name, verbs[i].summary);
+            (void)fprintf(out, "  %-18s  %s\n", name, verbs[i].summary);
     }
     (void)fputs("\np3d VERB --help shows the flags of a verb, with an example.\n", out);
 }

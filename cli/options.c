@@ -2,8 +2,8 @@
  *
  * Flags, from one table. Guarantee: a secret given as a flag is overwritten in argv before anything
  * else happens (other users of the machine read argv); an unknown flag, one that the verb does not
- * take, a missing value or a stray word is said with the verb's --help named. Does not: judge
- * values.
+ * take, a missing value, a missing or a stray word is said with the verb's --help named. Does not:
+ * judge values.
  */
 #include "options_internal.h"
 
@@ -26,18 +26,39 @@ static const struct row {
     [P3D_OPT_INHERIT] = {"inherit", "LIST", NULL, NULL},
     [P3D_OPT_USERNAME] = {"username", "NAME", "3 to 64 of letters, digits, '.', '_', '-'", NULL},
     [P3D_OPT_EMAIL] = {"email", "ADDRESS", "email address", NULL},
-    [P3D_OPT_PASSWORD] = {"password", "TEXT",
-                          "better: be asked, --password-file or $ADMIN_PASSWORD", NULL},
+    [P3D_OPT_PASSWORD] = {"password", "TEXT", "better: be asked, or --password-file", NULL},
     [P3D_OPT_PASSWORD_FILE] = {"password-file", "FILE",
                                "its first line is the password; - is standard input", NULL},
     [P3D_OPT_ROLE] = {"role", "ROLE", "user (default) or admin", NULL},
-    [P3D_OPT_REDIS_URL] = {"redis-url", "URL", "Redis to write to, instead of the configuration's",
+    [P3D_OPT_REDIS_URL] = {"redis-url", "URL", "Redis to work on, instead of the configuration's",
                            "redis.url"},
     [P3D_OPT_TOKEN_NAME] = {"token-name", "NAME", "name of the token that is made", NULL},
     [P3D_OPT_TOKEN_DAYS] = {"token-days", "N", "life of the token, 1 to 3650 days (default 365)",
                             NULL},
+    [P3D_OPT_ID] = {NULL, "<id>", "an integer id, a user_... id, an email or a username", NULL},
+    [P3D_OPT_MAX_CONCURRENT_JOBS] =
+        {"max-concurrent-jobs", "N",
+         "running jobs, further ones wait; 0 = none runs, -1 = no limit, "
+         "default = the configuration's",
+         NULL},
+    [P3D_OPT_MAX_QUEUED_JOBS] = {"max-queued-jobs", "N",
+                                 "waiting jobs, further ones are refused; -1 and default as above",
+                                 NULL},
+    [P3D_OPT_KEEP_TOKENS] = {"keep-tokens", NULL, "the account's tokens stay valid", NULL},
+    [P3D_OPT_LIMIT] = {"limit", "N", "at most so many", NULL},
+    [P3D_OPT_OFFSET] = {"offset", "N", "leave out so many of the newest", NULL},
+    [P3D_OPT_USER] = {"user", "<id>", "only what was done by or to this account", NULL},
+    [P3D_OPT_CURSOR] = {"cursor", "TEXT", "go on where an earlier call ended", NULL},
+    [P3D_OPT_NOW] = {"now", NULL, "end all URLs that were given out", NULL},
+    [P3D_OPT_YES] = {"yes", NULL, "do not ask", NULL},
+    [P3D_OPT_FROM] = {"from", "URL", "Redis to read: redis://[user:password@]host:port/db", NULL},
+    [P3D_OPT_PREFIX] = {"prefix", "TEXT", "what its keys begin with (default 3daigc)", NULL},
+    [P3D_OPT_FILES] = {"files", "DIR", "folder of its result files", NULL},
+    [P3D_OPT_DRY_RUN] = {"dry-run", NULL, "read and judge everything, write nothing", NULL},
     [P3D_OPT_HELP] = {"help", NULL, "this text", NULL},
 };
+
+_Static_assert(P3D_OPT__COUNT <= 32, "an option is a bit of an unsigned");
 
 static bool takes(const struct p3d_verb *v, enum p3d_option o)
 {
@@ -48,6 +69,11 @@ static void print_name(const struct p3d_verb *v, FILE *out)
 {
     (void)fprintf(out, "p3d %s%s%s", v->name, v->noun != NULL ? " " : "",
                   v->noun != NULL ? v->noun : "");
+}
+
+static bool is_flag(enum p3d_option o)
+{
+    return rows[o].name != NULL;
 }
 
 static int usage(const struct p3d_verb *v, const char *what, const char *word)
@@ -80,9 +106,22 @@ static void keep(struct p3d_options *o, enum p3d_option which, char *arg)
         o->redis_url = p3d_strdup(arg);
         o->value[which] = o->redis_url;
         p3d_wipe(arg, strlen(arg));
+    } else if (which == P3D_OPT_FROM) {
+        free(o->from_url);
+        o->from_url = p3d_strdup(arg);
+        o->value[which] = o->from_url;
+        p3d_wipe(arg, strlen(arg));
     } else if (which == P3D_OPT_HELP) {
         o->help = true;
     }
+}
+
+static int keep_word(const struct p3d_verb *v, struct p3d_options *o, const char *word)
+{
+    if (!takes(v, P3D_OPT_ID) || o->value[P3D_OPT_ID] != NULL)
+        return usage(v, "unknown word ", word);
+    o->value[P3D_OPT_ID] = word;
+    return 0;
 }
 
 int p3d_options_parse(const struct p3d_verb *v, int argc, char **argv, struct p3d_options *ret)
@@ -90,23 +129,27 @@ int p3d_options_parse(const struct p3d_verb *v, int argc, char **argv, struct p3
     struct option table[P3D_OPT__COUNT + 1] = {{0}};
     size_t n = 0;
     for (int i = 0; i < P3D_OPT__COUNT; i++)
-        if (takes(v, (enum p3d_option)i))
+        if (takes(v, (enum p3d_option)i) && is_flag((enum p3d_option)i))
             table[n++] = (struct option){rows[i].name, rows[i].argument != NULL, NULL, 256 + i};
 
     int rc = 0, c;
     opterr = 0;
     optind = 1;
     /* To the end also after an error: a --password behind it must be wiped all the same. */
-    while ((c = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
-        if (c == 'h')
+    while ((c = getopt_long(argc, argv, "-:h", table, NULL)) != -1) {
+        if (c == 1)
+            rc = rc != 0 ? rc : keep_word(v, ret, optarg);
+        else if (c == 'h')
             ret->help = true;
         else if (c >= 256)
             keep(ret, (enum p3d_option)(c - 256), optarg);
         else if (rc == 0)
             rc = bad_flag(v, c == ':', argv[optind - 1]);
     }
-    if (rc == 0 && optind < argc)
-        rc = usage(v, "unknown word ", argv[optind]);
+    for (; rc == 0 && optind < argc; optind++)
+        rc = keep_word(v, ret, argv[optind]);
+    if (rc == 0 && takes(v, P3D_OPT_ID) && ret->value[P3D_OPT_ID] == NULL && !ret->help)
+        rc = usage(v, rows[P3D_OPT_ID].argument, " is missing");
     return rc;
 }
 
@@ -117,22 +160,33 @@ void p3d_options_done(struct p3d_options *o)
         p3d_wipe(o->redis_url, strlen(o->redis_url));
     free(o->redis_url);
     o->redis_url = NULL;
+    if (o->from_url != NULL)
+        p3d_wipe(o->from_url, strlen(o->from_url));
+    free(o->from_url);
+    o->from_url = NULL;
+}
+
+static void help_row(const struct row *r, FILE *out)
+{
+    char left[40];
+    (void)p3d_format(
+        left, sizeof(left), "%s%s%s%s", r->name != NULL ? "--" : "", r->name != NULL ? r->name : "",
+        r->name != NULL && r->argument != NULL ? " " : "", r->argument != NULL ? r->argument : "");
+    (void)fprintf(out, "  %-24s  %s\n", left, r->doc);
 }
 
 void p3d_options_help(const struct p3d_verb *v, FILE *out)
 {
     (void)fputs("usage: ", out);
     print_name(v, out);
-    (void)fprintf(out, " [flags]\n\n%s\n\nflags:\n", v->summary);
-    for (int i = 0; i < P3D_OPT__COUNT; i++) {
-        char left[40];
-        if (!takes(v, (enum p3d_option)i) || rows[i].doc == NULL)
-            continue;
-        (void)p3d_format(left, sizeof(left), "--%s%s%s", rows[i].name,
-                         rows[i].argument != NULL ? " " : "",
-                         rows[i].argument != NULL ? rows[i].argument : "");
-        (void)fprintf(out, "  %-22s  %s\n", left, rows[i].doc);
-    }
+    (void)fprintf(out, "%s%s [flags]\n\n%s\n\n", takes(v, P3D_OPT_ID) ? " " : "",
+                  takes(v, P3D_OPT_ID) ? rows[P3D_OPT_ID].argument : "", v->summary);
+    if (takes(v, P3D_OPT_ID))
+        help_row(&rows[P3D_OPT_ID], out);
+    (void)fputs("flags:\n", out);
+    for (int i = 0; i < P3D_OPT__COUNT; i++)
+        if (takes(v, (enum p3d_option)i) && is_flag((enum p3d_option)i) && rows[i].doc != NULL)
+            help_row(&rows[i], out);
     if (v->example != NULL)
         (void)fprintf(out, "\nexample:\n%s", v->example);
 }
@@ -154,4 +208,15 @@ int p3d_options_config(const struct p3d_options *o, struct p3d_config **ret)
         return 0;
     (void)fprintf(stderr, "%s%s%s\n", err.where, err.where[0] != '\0' ? ": " : "", err.detail);
     return P3D_EXIT_REFUSED;
+}
+
+int p3d_options_number(const struct p3d_options *o, enum p3d_option flag, int64_t min, int64_t max,
+                       int64_t *ret)
+{
+    const char *text = o->value[flag];
+    if (text == NULL || p3d_str_to_i64(p3d_str_z(text), min, max, ret) == 0)
+        return 0;
+    (void)fprintf(stderr, "--%s: a number from %lld to %lld\n", rows[flag].name, (long long)min,
+                  (long long)max);
+    return P3D_EXIT_USAGE;
 }

@@ -27,6 +27,20 @@ enum p3d_option {
     P3D_OPT_REDIS_URL,
     P3D_OPT_TOKEN_NAME,
     P3D_OPT_TOKEN_DAYS,
+    P3D_OPT_ID, /* no flag: the one word that the verb is about */
+    P3D_OPT_MAX_CONCURRENT_JOBS,
+    P3D_OPT_MAX_QUEUED_JOBS,
+    P3D_OPT_KEEP_TOKENS,
+    P3D_OPT_LIMIT,
+    P3D_OPT_OFFSET,
+    P3D_OPT_USER,
+    P3D_OPT_CURSOR,
+    P3D_OPT_NOW,
+    P3D_OPT_YES,
+    P3D_OPT_FROM,
+    P3D_OPT_PREFIX,
+    P3D_OPT_FILES,
+    P3D_OPT_DRY_RUN,
     P3D_OPT_HELP,
     P3D_OPT__COUNT
 };
@@ -37,6 +51,7 @@ struct p3d_options {
     const char *value[P3D_OPT__COUNT]; /* NULL = not given; "" for a flag without value */
     struct p3d_secret password;        /* --password: wiped from argv at once */
     char *redis_url;                   /* --redis-url: the same, it may hold a password; owned */
+    char *from_url;                    /* --from: the same */
     bool password_too_long;            /* it was cut */
     bool help;
 };
@@ -60,5 +75,6 @@ void p3d_options_help(const struct p3d_verb *v, FILE *out);
  * P3D_EXIT_REFUSED. */
 int p3d_options_config(const struct p3d_options *o, struct p3d_config **ret);
 
-/* ---- users.c ---- */
-int p3d_users_create(struct p3d_options *o);
+/* The number behind a flag; *ret stays as it is when the flag was not given. Returns 0 or P3D_EXIT_USAGE (said on
+ * stderr). */
+int p3d_options_number(const struct p3d_options *o, enum p3d_option flag, int64_t min, int64_t max, int64_t *ret);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * The serve process: one loop, two pools beside it, one store connection, one listening socket. Guarantee: it accepts
- * nobody before the store has said that it is the right one; SIGTERM or the end of the supervisor lets open requests
- * finish within server.drain_seconds and then ends with 0; a store that goes away and comes back needs no restart.
- * Does not: start anything else, or write to the artifact store. The only file of server/ that logs requests.
+ * nobody before the store has said that it is the right one and has given the keys of signed URLs; SIGTERM or the end
+ * of the supervisor lets open requests finish within server.drain_seconds and then ends with 0; a store that goes away
+ * and comes back needs no restart. Does not: start anything else, or write to the artifact store. The only file of
+ * server/ that logs requests.
  */
 #include <errno.h>
 #include <signal.h>
@@ -17,11 +18,13 @@
 #include "p3d/clock.h"
 #include "p3d/lease.h"
 #include "p3d/log.h"
+#include "p3d/records.h"
 #include "p3d/role.h"
 
 #define FILE_THREADS 2
 #define FILE_QUEUE 1024
 #define CHECK_AGAIN_MS 200
+#define KEYS_MS 5000 /* a new key signs only when every process has seen it: 15 s after it was made */
 #define REAP_MS 1000
 #define REAP_JITTER_MS 200
 #define REAP_FULL 64 /* items of a full round: there is more */
@@ -35,9 +38,10 @@ struct serve {
     sigset_t old_mask;
     int signal_fd;
     struct p3d_watch *signal_watch, *control_watch;
-    struct p3d_timer check, reap;
+    struct p3d_timer check, reap, keys;
     struct p3d_error check_err;
     bool checked, refused; /* what the store said of itself */
+    bool has_keys;
     bool closing;          /* no timer is set any more */
     unsigned stops;        /* how often we were told to stop */
 };
@@ -108,6 +112,10 @@ static void on_store_state(void *priv, bool up)
     p3d_log(up ? P3D_LOG_INFO : P3D_LOG_WARN, "store", P3D_S("state", up ? "up" : "down"));
     if (up && s->check.slot != 0) /* it was waiting for this */
         p3d_timer_set(s->app.loop, &s->check, 0);
+    if (up && s->keys.slot != 0)
+        p3d_timer_set(s->app.loop, &s->keys, 0);
+    if (!up)
+        s->app.signing.stale = true;
 }
 
 static int open_artifacts(struct p3d_app *app, struct p3d_error *err)
@@ -161,6 +169,35 @@ static void check(struct p3d_timer *t)
         on_checked(s, err, NULL);
 }
 
+/* ---- the keys of signed URLs ---- */
+
+static void on_keys(void *priv, int err, const struct p3d_answer *a)
+{
+    struct serve *s = priv;
+    if (err == 0 && a->n == 0)
+        err = P3D_E_CORRUPT;
+    if (err == 0) {
+        p3d_signing_set(&s->app.signing, a->keys, a->n, p3d_artifacts_key(s->app.artifacts));
+        s->app.legacy_tokens = a->legacy_tokens;
+        s->has_keys = true;
+    } else { /* the old ones go on */
+        if (!s->app.signing.stale && !p3d_err_info(err)->retryable)
+            p3d_log(P3D_LOG_ERROR, "keys_unreadable", P3D_S("error", p3d_err_info(err)->symbol));
+        s->app.signing.stale = true;
+        s->refused = !s->has_keys && !p3d_err_info(err)->retryable;
+    }
+    if (!s->closing)
+        p3d_timer_set(s->app.loop, &s->keys, s->has_keys ? KEYS_MS : CHECK_AGAIN_MS);
+}
+
+static void ask_keys(struct p3d_timer *t)
+{
+    struct serve *s = OF(keys, t);
+    int err = p3d_store_keys(s->app.store, on_keys, s);
+    if (err != 0)
+        on_keys(s, err, NULL);
+}
+
 /* 0, or -1: refused. Told to stop meanwhile: 0 as well, with s->stops. */
 static int wait_for_store(struct serve *s)
 {
@@ -170,7 +207,13 @@ static int wait_for_store(struct serve *s)
         p3d_log(P3D_LOG_INFO, "waiting", P3D_S("for", "store"));
     while (!s->checked && !s->refused && s->stops == 0)
         p3d_http_run_once(s->app.http, TURN_MS);
-    return s->refused ? say("store_refused", &s->check_err) : 0;
+    if (s->refused)
+        return say("store_refused", &s->check_err);
+    s->keys.cb = ask_keys;
+    ask_keys(&s->keys);
+    while (!s->has_keys && !s->refused && s->stops == 0)
+        p3d_http_run_once(s->app.http, TURN_MS);
+    return s->refused ? -1 : 0; /* said already */
 }
 
 /* ---- serving ---- */
@@ -216,6 +259,8 @@ static int begin(struct serve *s)
                                  .app = &s->app,
                                  .routes = s->app.routes,
                                  .routes_n = s->app.routes_n,
+                                 .signing = &s->app.signing,
+                                 .legacy_tokens = &s->app.legacy_tokens,
                                  .listen_fd = fd,
                                  .on_request = on_request};
     if (p3d_http_start(s->app.http, &o, &err) != 0)
@@ -249,6 +294,7 @@ static void close_parts(struct serve *s)
         return;
     p3d_timer_clear(app->loop, &s->check);
     p3d_timer_clear(app->loop, &s->reap);
+    p3d_timer_clear(app->loop, &s->keys);
     app->hashing = app->files = NULL;
     p3d_pool_free(hashing);
     p3d_pool_free(files);
@@ -256,6 +302,7 @@ static void close_parts(struct serve *s)
     p3d_unwatch(app->loop, s->signal_watch);
     p3d_unwatch(app->loop, s->control_watch);
     p3d_http_free(app->http);
+    p3d_signing_done(&app->signing);
     p3d_artifacts_close(app->artifacts);
     p3d_routes_done(app);
     p3d_closep(&s->signal_fd);

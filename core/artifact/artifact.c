@@ -50,6 +50,7 @@ int p3d_artifacts_open(const char *root, struct p3d_artifacts **ret, struct p3d_
         status = p3d_fail(err, P3D_E_IO, "the artifact store %.300s cannot be opened: %s", root,
                           strerror(errno));
     status = status ? status : p3d_store_id_load(a, err);
+    status = status ? status : p3d_store_key_load(a, err);
     if (status)
         p3d_artifacts_close(a);
     else
@@ -62,11 +63,17 @@ const char *p3d_artifacts_id(const struct p3d_artifacts *a)
     return a->id;
 }
 
+const unsigned char *p3d_artifacts_key(const struct p3d_artifacts *a)
+{
+    return a->key;
+}
+
 void p3d_artifacts_close(struct p3d_artifacts *a)
 {
     if (!a)
         return;
     p3d_closep(&a->rootfd);
+    p3d_wipe(a->key, sizeof a->key);
     free(a->root);
     free(a);
 }

@@ -9,6 +9,7 @@ struct p3d_artifacts {
     int rootfd;
     char *root; /* for error texts */
     char id[33];
+    unsigned char key[32]; /* secret */
 };
 
 #define P3D_ARTIFACT_NAME_MAX 200
@@ -26,4 +27,6 @@ int p3d_open_dir(int dirfd, const char *name, bool make, bool *ret_new);
 
 /* Reads or makes <root>/.store-id into a->id. Errors: P3D_E_IO. */
 P3D_MUST int p3d_store_id_load(struct p3d_artifacts *a, struct p3d_error *err);
+/* Reads or makes <root>/.store-key into a->key. Errors: P3D_E_IO, also when others may use it. */
+P3D_MUST int p3d_store_key_load(struct p3d_artifacts *a, struct p3d_error *err);
 int p3d_write_all(int fd, const void *p, size_t n); /* 0, or -1 and errno */

@@ -11,6 +11,7 @@
 
 #include "config_internal.h"
 #include "model_internal.h"
+#include "p3d/net.h"
 
 static int read_flags(struct p3d_cfg_load *l, const struct p3d_setting *settings, size_t n,
                       struct p3d_error *err)
@@ -63,6 +64,12 @@ static int finish(struct p3d_config *cfg, struct p3d_error *err)
     const char *url = cfg->server_public_url;
     if (url && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
         return fail_key(cfg, "server.public_url", err, "must begin with http:// or https://");
+    for (char **proxy = cfg->server_trusted_proxies; *proxy; proxy++) {
+        struct p3d_net net;
+        if (p3d_net_parse(p3d_str_z(*proxy), &net))
+            return fail_key(cfg, "server.trusted_proxies", err,
+                            "must be addresses or networks, like 127.0.0.1 or 10.0.0.0/8");
+    }
     return 0;
 }
 

@@ -91,14 +91,27 @@ static void write_ulid(const struct ulid *u, char dst[P3D_ULID_LEN])
     }
 }
 
+static void write_job_id(unsigned shard, const struct ulid *u, struct p3d_job_id *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    memcpy(ret->s, JOB_PREFIX, sizeof(JOB_PREFIX) - 1);
+    ret->s[sizeof(JOB_PREFIX) - 1] = p3d_base62(shard);
+    write_ulid(u, ret->s + sizeof(JOB_PREFIX));
+}
+
 void p3d_job_id_new(unsigned shard, int64_t wall_ms, struct p3d_job_id *ret)
 {
     struct ulid u;
     next_ulid(wall_ms, &u);
-    memset(ret, 0, sizeof(*ret));
-    memcpy(ret->s, JOB_PREFIX, sizeof(JOB_PREFIX) - 1);
-    ret->s[sizeof(JOB_PREFIX) - 1] = p3d_base62(shard);
-    write_ulid(&u, ret->s + sizeof(JOB_PREFIX));
+    write_job_id(shard, &u, ret);
+}
+
+void p3d_job_id_of(unsigned shard, int64_t wall_ms, const unsigned char bits[RANDOM_BYTES],
+                   struct p3d_job_id *ret)
+{
+    struct ulid u = {.ms = wall_ms < 0 ? 0 : wall_ms > ULID_MS_MAX ? ULID_MS_MAX : wall_ms};
+    memcpy(u.random, bits, RANDOM_BYTES);
+    write_job_id(shard, &u, ret);
 }
 
 int p3d_job_id_parse(struct p3d_str s, struct p3d_job_id *ret)

@@ -3,7 +3,8 @@
  * The text of tokens: `p3d_`, shard, 256 random bits, checksum.
  * Guarantee: a mistyped, cut or made-up token is refused without a question to the store; any
  * change of one character is seen. The random bits alone are the secret: the checksum is no
- * signature. Does not: store, look up or compare tokens; the store knows only their SHA-256.
+ * signature. Tokens of another system have no checksum and are told by their form alone. Does not:
+ * store, look up or compare tokens; the store knows only their SHA-256.
  */
 #include "p3d/crypto.h"
 
@@ -54,6 +55,14 @@ void p3d_token_new(unsigned shard, struct p3d_token *ret)
     p3d_wipe(bytes, sizeof(bytes));
 }
 
+static bool is_base64url(struct p3d_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] == '\0' || strchr(base64url, s.p[i]) == NULL)
+            return false;
+    return true;
+}
+
 int p3d_token_check(struct p3d_str text, unsigned *ret_shard)
 {
     char sum[SUM_CHARS];
@@ -62,12 +71,16 @@ int p3d_token_check(struct p3d_str text, unsigned *ret_shard)
     int shard = p3d_base62_value(text.p[SHARD_AT]);
     if (shard < 0)
         return P3D_E_TOKEN_INVALID;
-    for (size_t i = RANDOM_AT; i < SUM_AT; i++)
-        if (text.p[i] == '\0' || strchr(base64url, text.p[i]) == NULL)
-            return P3D_E_TOKEN_INVALID;
+    if (!is_base64url((struct p3d_str){text.p + RANDOM_AT, RANDOM_CHARS}))
+        return P3D_E_TOKEN_INVALID;
     write_sum(text.p, sum);
     if (memcmp(sum, text.p + SUM_AT, SUM_CHARS) != 0)
         return P3D_E_TOKEN_INVALID;
     *ret_shard = (unsigned)shard;
     return 0;
+}
+
+bool p3d_token_is_legacy(struct p3d_str text)
+{
+    return text.n == P3D_LEGACY_TOKEN_LEN && is_base64url(text);
 }

@@ -8,7 +8,7 @@
 
 #include "store_internal.h"
 
-#define SCHEMA "1"
+#define SCHEMA "2"
 enum { LEAST_MAJOR = 6, LEAST_MINOR = 2 };
 
 struct check {

@@ -54,9 +54,9 @@ typedef void p3d_conn_cb(void *priv, int err, const redisReply *reply);
 P3D_MUST int p3d_conn_call(struct p3d_conn *c, const struct p3d_str *argv, size_t n, uint64_t timeout_ms, p3d_conn_cb *cb,
                            void *priv);
 
-/* Scripts: scripts.def, made from lua/<name>.lua behind lua/common.lua at build time. */
+/* Scripts: scripts.def, made from lua/<name>.lua behind its preludes at build time. */
 enum p3d_script {
-#define P3D_SCRIPT(name) P3D_SCRIPT_##name,
+#define P3D_SCRIPT(name, preludes) P3D_SCRIPT_##name,
 #include "scripts.def"
 #undef P3D_SCRIPT
     P3D_SCRIPT__COUNT
@@ -64,8 +64,9 @@ enum p3d_script {
 struct p3d_script_info {
     const char *name;
     const char *sha1;    /* lower-case hex, of text */
-    int line;            /* lines of common.lua in front: line N of a Lua error is line N - line of the script */
-    struct p3d_str text; /* common.lua + the script, comment lines emptied */
+    const char *key;     /* prefix of its family of keys: its KEYS[1] */
+    int line;            /* lines of the preludes: line N of a Lua error is line N - line of the script */
+    struct p3d_str text; /* preludes + the script, comment lines emptied */
 };
 const struct p3d_script_info *p3d_script_info(enum p3d_script s);
 

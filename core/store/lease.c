@@ -23,7 +23,7 @@ static int decode_claimed(struct p3d_op *op, const redisReply *r, struct p3d_ans
 
 static size_t claim_args(const struct p3d_claim *c)
 {
-    return c ? 4 + 2 * c->n : 0;
+    return c ? 5 + 2 * c->n : 0;
 }
 
 static void args_claim(struct p3d_args *a, const struct p3d_claim *c)
@@ -31,6 +31,7 @@ static void args_claim(struct p3d_args *a, const struct p3d_claim *c)
     p3d_args_z(a, c->worker_id);
     p3d_args_z(a, c->nonce);
     p3d_args_int(a, c->lease_ms);
+    p3d_args_int(a, c->max_concurrent);
     p3d_args_int(a, (int64_t)c->n);
     for (size_t i = 0; i < c->n; i++) {
         p3d_args_str(a, c->kinds[i]);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * Job records as Redis holds them: a head of fixed width, the spec, the detail. The layout's other half is
- * lua/common.lua (head_format); docs/redis-schema.md draws it. A change needs a new version digit in the first byte.
+ * lua/work.lua (head_format); docs/redis-schema.md draws it. A change needs a new version digit in the first byte.
  */
 #include <string.h>
 
 #include "store_internal.h"
 
-enum { HEAD = 154 };
+enum { HEAD = 164 };
 
 /* Where a number of the head stands (0-based) and which member it fills. */
 struct field {
@@ -66,7 +66,7 @@ int p3d_record_parse(struct p3d_str ulid, struct p3d_str rec, bool head_only, st
     if (ulid.n != P3D_ULID_LEN || !p3d_format(id, sizeof id, "job_0%.*s", (int)ulid.n, ulid.p) ||
         p3d_job_id_parse(p3d_str_z(id), &job.id))
         return P3D_E_CORRUPT;
-    if (rec.n < HEAD || rec.p[0] != '1' || fields(rec, &job) || owner(rec, &job))
+    if (rec.n < HEAD || rec.p[0] != '2' || fields(rec, &job) || owner(rec, &job))
         return P3D_E_CORRUPT;
     memcpy(job.nonce, rec.p + 47, 16);
     if (!head_only) {

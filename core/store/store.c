@@ -18,7 +18,7 @@ void p3d_args_init(struct p3d_args *a, size_t cap)
     a->num = p3d_alloc(cap * sizeof *a->num);
 }
 
-static void args_done(struct p3d_args *a)
+void p3d_args_done(struct p3d_args *a)
 {
     free(a->v);
     free(a->num);
@@ -46,11 +46,25 @@ void p3d_args_int(struct p3d_args *a, int64_t n)
     a->v[a->n++] = (struct p3d_str){dst, (size_t)len};
 }
 
+static void args_url(struct p3d_args *a, const struct p3d_access *who)
+{
+    if (a->n == a->cap)
+        abort();
+    char *dst = a->num[a->n];
+    int len = snprintf(dst, sizeof a->num[0], "%s %" PRId64, who->url_user.s[0] ? who->url_user.s : "-",
+                       who->url_expires_s);
+    a->v[a->n++] = (struct p3d_str){dst, (size_t)len};
+}
+
 void p3d_args_access(struct p3d_args *a, const struct p3d_access *who)
 {
-    static const char *const kind[] = {[P3D_ACCESS_OPEN] = "o", [P3D_ACCESS_TOKEN] = "t", [P3D_ACCESS_SYSTEM] = "s"};
+    static const char *const kind[] = {[P3D_ACCESS_OPEN] = "o", [P3D_ACCESS_TOKEN] = "t", [P3D_ACCESS_SYSTEM] = "s",
+                                       [P3D_ACCESS_URL] = "u"};
     p3d_args_z(a, kind[who->kind]);
-    p3d_args_z(a, who->token_hash);
+    if (who->kind == P3D_ACCESS_URL)
+        args_url(a, who);
+    else
+        p3d_args_z(a, who->token_hash);
     p3d_args_int(a, who->scope);
     p3d_args_z(a, who->admin ? "1" : "0");
 }
@@ -66,10 +80,15 @@ struct p3d_op *p3d_op_new(struct p3d_store *s, p3d_store_cb *cb, void *priv,
     return op;
 }
 
-static void op_free(struct p3d_op *op)
+void p3d_op_free(struct p3d_op *op)
 {
     p3d_wipe(op->user.password_hash, sizeof op->user.password_hash);
+    if (op->wipe)
+        p3d_wipe(op->rows, op->wipe);
+    if (op->wipe_state)
+        p3d_wipe(op->state, op->wipe_state);
     free(op->rows);
+    free(op->state);
     free(op);
 }
 
@@ -77,7 +96,14 @@ static void op_done(struct p3d_op *op, int err, const struct p3d_answer *a)
 {
     if (op->cb)
         op->cb(op->priv, err, a);
-    op_free(op);
+    p3d_op_free(op);
+}
+
+static void refuse(struct p3d_op *op, int err, const redisReply *reply, struct p3d_answer *a)
+{
+    p3d_reply_caller(reply, a);
+    if (op->refused)
+        op->refused(op, err, reply, a);
 }
 
 static void on_reply(void *priv, int err, const redisReply *reply)
@@ -92,7 +118,7 @@ static void on_reply(void *priv, int err, const redisReply *reply)
     if (err == 0)
         err = op->decode(op, reply, &a);
     else
-        p3d_reply_caller(reply, &a);
+        refuse(op, err, reply, &a);
     if (op->more && err == 0)
         return;
     bool bare = err == P3D_E_CORRUPT || err == P3D_E_STORE_DOWN;
@@ -101,15 +127,9 @@ static void on_reply(void *priv, int err, const redisReply *reply)
 
 static int send(struct p3d_op *op, enum p3d_script script, struct p3d_args *args)
 {
-    /* Directory scripts end where the work family begins: the prefix goes with the script. */
-    static const bool directory[P3D_SCRIPT__COUNT] = {
-        [P3D_SCRIPT_check] = true,         [P3D_SCRIPT_user_add] = true,     [P3D_SCRIPT_user_find] = true,
-        [P3D_SCRIPT_user_list] = true,     [P3D_SCRIPT_user_delete] = true,  [P3D_SCRIPT_password_swap] = true,
-        [P3D_SCRIPT_token_number] = true,  [P3D_SCRIPT_outbox] = true,
-    };
-    struct p3d_str key = directory[script] ? P3D_STR(P3D_KEY_DIRECTORY) : P3D_STR(P3D_KEY_WORK);
+    struct p3d_str key = p3d_str_z(p3d_script_info(script)->key);
     int err = p3d_conn_script(op->s->conn, script, &key, 1, args->v, args->n, on_reply, op);
-    args_done(args);
+    p3d_args_done(args);
     return err;
 }
 
@@ -117,7 +137,7 @@ int p3d_op_send(struct p3d_op *op, enum p3d_script script, struct p3d_args *args
 {
     int err = send(op, script, args);
     if (err)
-        op_free(op);
+        p3d_op_free(op);
     return err;
 }
 

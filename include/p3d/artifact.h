@@ -29,6 +29,10 @@ struct p3d_artifact {
  * Errors: P3D_E_IO with what and where. */
 P3D_MUST int p3d_artifacts_open(const char *root, struct p3d_artifacts **ret, struct p3d_error *err);
 const char *p3d_artifacts_id(const struct p3d_artifacts *a);
+/* 32 random bytes of this store, in <root>/.store-key (0600), made when absent by the same open: the half of the keys of
+ * signed URLs that is not in Redis. A file of another length, a link, or one that others may use: open answers P3D_E_IO.
+ * Lives as long as the handle. */
+const unsigned char *p3d_artifacts_key(const struct p3d_artifacts *a);
 void p3d_artifacts_close(struct p3d_artifacts *a);
 /* Can a file be made here now? For /ready. Errors: P3D_E_IO. */
 P3D_MUST int p3d_artifacts_check(struct p3d_artifacts *a, struct p3d_error *err);

@@ -21,12 +21,14 @@
 struct p3d_app; /* what handlers work on: server/api/app_internal.h */
 struct p3d_call;
 struct p3d_http;
+struct p3d_signing;
 
 enum p3d_method { P3D_GET, P3D_POST, P3D_PUT, P3D_PATCH, P3D_DELETE, P3D_METHOD__COUNT };
 
 enum p3d_credential {
     P3D_CRED_PUBLIC, /* nothing asked, nothing read */
     P3D_CRED_TOKEN,  /* a valid token; in simple mode nothing, or an api key */
+    P3D_CRED_URL,    /* as TOKEN, or a signed URL (signing.h) */
     P3D_CRED_ADMIN,  /* a valid token of an admin; in simple mode the operator's X-Admin-API-Key */
 };
 enum p3d_mode {
@@ -65,7 +67,7 @@ struct p3d_str p3d_call_body(const struct p3d_call *c);
 bool p3d_call_is_head(const struct p3d_call *c);
 const char *p3d_call_request_id(const struct p3d_call *c);
 const char *p3d_call_base_url(const struct p3d_call *c); /* "http://host:port", no slash at the end */
-const char *p3d_call_client(const struct p3d_call *c);   /* address of the peer, text */
+const char *p3d_call_client(const struct p3d_call *c);   /* address of the client, text */
 bool p3d_call_gone(const struct p3d_call *c);            /* the client has left */
 
 /* ---- the cell ---- */
@@ -98,6 +100,8 @@ struct p3d_http_options {
     struct p3d_app *app;
     const struct p3d_route *routes; /* process lifetime */
     size_t routes_n;
+    const struct p3d_signing *signing; /* process lifetime; may change between requests */
+    const bool *legacy_tokens;      /* the same: 43-character tokens are worth asking the store */
     int listen_fd;                  /* taken; non-blocking, shared with other processes */
     void (*on_request)(struct p3d_app *app, const struct p3d_call *c, int status, double seconds, int64_t bytes); /* log */
 };

@@ -19,6 +19,8 @@ struct p3d_owner_id {
 
 /* A new job id; monotonic within the process, also within one millisecond and when the clock steps back. */
 void p3d_job_id_new(unsigned shard, int64_t wall_ms, struct p3d_job_id *ret);
+/* The id that a time and 80 bits give: the same ones, the same id. */
+void p3d_job_id_of(unsigned shard, int64_t wall_ms, const unsigned char bits[10], struct p3d_job_id *ret);
 /* Errors: P3D_E_JOB_NOT_FOUND when it cannot be one. */
 P3D_MUST int p3d_job_id_parse(struct p3d_str s, struct p3d_job_id *ret);
 const char *p3d_job_id_ulid(const struct p3d_job_id *id); /* the 26 characters, inside id */

@@ -22,6 +22,7 @@ struct p3d_claim {
     const int64_t *max_workers; /* of each kind, -1 = no limit */
     size_t n;
     int64_t lease_ms;
+    int64_t max_concurrent;     /* running jobs of an owner without a limit of their own, -1 = none */
 };
 /* jobs[0] is leased now: state processing, fence, nonce, attempt. Errors: P3D_E_NOT_FOUND nothing to do (wait). */
 P3D_MUST int p3d_store_claim(struct p3d_store *s, const struct p3d_claim *c, p3d_store_cb *cb, void *priv);

@@ -6,7 +6,8 @@
  * Calls for a client take its p3d_access: whether the credential may do this is decided inside the same script.
  * No key name and no hiredis type leaves core/store.
  *
- * Errors of every client call: P3D_E_TOKEN_INVALID, _TOKEN_EXPIRED, _USER_DISABLED, _ADMIN_REQUIRED, _SCOPE_MISSING;
+ * Errors of every client call: P3D_E_TOKEN_INVALID, _TOKEN_EXPIRED, _SIGNATURE_INVALID, _USER_DISABLED,
+ * _ADMIN_REQUIRED, _SCOPE_MISSING;
  * P3D_E_STORE_DOWN (connection lost or no answer in time: the change may or may not have been made), P3D_E_CORRUPT.
  */
 #pragma once
@@ -18,28 +19,29 @@
 #include "p3d/job.h"
 #include "p3d/str.h"
 
+struct p3d_audit_entry;
 struct p3d_config;
+struct p3d_key_half;
 struct p3d_loop;
 struct p3d_store;
+struct p3d_token_info;
+struct p3d_user;
 
-struct p3d_user {
-    struct p3d_owner_id id;
-    int64_t number; /* the integer id */
-    char username[65], email[256];
-    bool admin, active;
-    int64_t created_ms;
-    char password_hash[P3D_PASSWORD_HASH_SIZE]; /* only from p3d_store_login_find */
-};
 
 /* What a call answers; the pointers live until cb returns. */
 struct p3d_answer {
     struct p3d_owner_id caller; /* who the credential belongs to; empty in simple mode */
     bool caller_admin;
-    const struct p3d_user *users;
+    const struct p3d_user *users; /* this and the next four: accounts.h */
+    const struct p3d_token_info *tokens;
+    const struct p3d_audit_entry *audit;
+    const struct p3d_key_half *keys;
+    bool legacy_tokens;
     const struct p3d_job *jobs;
-    size_t n;                   /* of users or jobs */
+    size_t n;                   /* of users, tokens, entries, keys or jobs */
     int64_t total;              /* of lists */
-    const char *cursor;         /* next page of a history, or NULL */
+    int64_t retry_ms;           /* with P3D_E_RATE_LIMITED: when to come again */
+    const char *cursor;         /* next page of a history or an audit, or NULL */
     const struct p3d_stats *stats;
     bool replayed;              /* submit: an earlier answer to the same Idempotency-Key */
     bool cancel;                /* heartbeat: the attempt is to be stopped */
@@ -72,39 +74,10 @@ P3D_MUST int p3d_store_check(struct p3d_store *s, const char *artifact_id, struc
                              void *priv);
 P3D_MUST int p3d_store_ping(struct p3d_store *s, p3d_store_cb *cb, void *priv); /* stats->workers_alive is set */
 
-/* ---- accounts (store/user.c) ---- */
-struct p3d_new_user {
-    struct p3d_str username, email, password_hash; /* judged by the caller; uniqueness by the script */
-    bool admin;
-    const char *token_hash;                        /* NULL: no token; else hex SHA-256 */
-    struct p3d_str token_prefix, token_name;
-    int64_t token_expires_ms;                      /* 0 = never */
-    bool login_token;                              /* it counts among the login tokens, which are pruned */
-};
-/* users[0] is the new account. Errors: P3D_E_USER_EXISTS. */
-P3D_MUST int p3d_store_user_add(struct p3d_store *s, const struct p3d_new_user *u, p3d_store_cb *cb, void *priv);
-/* By username, or email when there is an '@'. users[0] with its password hash. Errors: P3D_E_USER_NOT_FOUND. */
-P3D_MUST int p3d_store_login_find(struct p3d_store *s, struct p3d_str name, p3d_store_cb *cb, void *priv);
-/* A login token for `owner`; older login tokens beyond max_login go. Errors: P3D_E_USER_NOT_FOUND gone meanwhile. */
-P3D_MUST int p3d_store_login_token(struct p3d_store *s, const struct p3d_owner_id *owner, const char *token_hash,
-                                   struct p3d_str prefix, struct p3d_str name, int64_t expires_ms, int64_t max_login,
-                                   p3d_store_cb *cb, void *priv);
-/* Replace a password hash if it is still `old` (rehash at login). */
-P3D_MUST int p3d_store_password_swap(struct p3d_store *s, const struct p3d_owner_id *owner, struct p3d_str old_hash,
-                                     struct p3d_str new_hash, p3d_store_cb *cb, void *priv);
-/* Only the credential check; users[0] is the caller (P3D_ACCESS_TOKEN). job (may be NULL) is judged too:
+/* Only the credential check; users[0] is the caller when it has an account. job (may be NULL) is judged too:
  * P3D_E_JOB_NOT_FOUND, P3D_E_JOB_FORBIDDEN. */
 P3D_MUST int p3d_store_check_access(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *job,
                                     p3d_store_cb *cb, void *priv);
-/* Newest first; total. */
-P3D_MUST int p3d_store_user_list(struct p3d_store *s, const struct p3d_access *who, int64_t limit, int64_t offset,
-                                 p3d_store_cb *cb, void *priv);
-P3D_MUST int p3d_store_user_get(struct p3d_store *s, const struct p3d_access *who, const struct p3d_owner_id *id,
-                                p3d_store_cb *cb, void *priv); /* P3D_E_USER_NOT_FOUND */
-/* Tokens die at once, queued jobs are cancelled, running ones lose their lease.
- * Errors: P3D_E_USER_NOT_FOUND, P3D_E_DELETE_SELF. */
-P3D_MUST int p3d_store_user_delete(struct p3d_store *s, const struct p3d_access *who, const struct p3d_owner_id *id,
-                                   p3d_store_cb *cb, void *priv);
 
 /* ---- jobs for clients (store/job.c) ---- */
 struct p3d_new_job {
@@ -112,7 +85,7 @@ struct p3d_new_job {
     struct p3d_str spec;      /* JSON object, kept as it is: feature, model_id, model_preference, inputs, metadata, … */
     unsigned priority;        /* 0..9, 9 first */
     int64_t max_attempts;     /* 1..100 */
-    int64_t max_queued;       /* of this owner, -1 = no limit */
+    int64_t max_queued;       /* of an owner without a limit of their own, -1 = none */
     struct p3d_str idempotency_key; /* empty = none */
     char body_hash[P3D_SHA256_HEX]; /* with a key: of the request body */
 };
@@ -135,4 +108,4 @@ P3D_MUST int p3d_store_history(struct p3d_store *s, const struct p3d_access *who
                                p3d_store_cb *cb, void *priv);
 P3D_MUST int p3d_store_queue_stats(struct p3d_store *s, const struct p3d_access *who, p3d_store_cb *cb, void *priv);
 
-/* Jobs for workers: lease.h. */
+/* Accounts, tokens, audit, keys: accounts.h. Jobs for workers: lease.h. */

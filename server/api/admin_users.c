@@ -4,6 +4,7 @@
  */
 #include "app_internal.h"
 
+#include "p3d/accounts.h"
 #include "user_json_internal.h"
 
 struct page {
@@ -26,7 +27,7 @@ static void on_list(void *priv, int err, const struct p3d_answer *a)
     struct page *p = priv;
     struct p3d_call *c = p->call;
     if (err != 0)
-        p3d_api_store_failed(c, err);
+        p3d_api_failed(c, err, a);
     else
         p3d_reply_json(c, 200, page_json(p, a));
     p3d_call_unref(c);
@@ -48,14 +49,7 @@ void p3d_api_admin_user_list(struct p3d_call *c)
 
 static void on_get(void *priv, int err, const struct p3d_answer *a)
 {
-    struct p3d_call *c = priv;
-    if (err == 0 && a->n == 0)
-        err = P3D_E_USER_NOT_FOUND;
-    if (err != 0)
-        p3d_api_store_failed(c, err);
-    else
-        p3d_reply_json(c, 200, json_pack("{s:b, s:o}", "success", 1, "user", p3d_user_json(&a->users[0])));
-    p3d_call_unref(c);
+    p3d_api_done(priv, err == 0 && a->n == 0 ? P3D_E_USER_NOT_FOUND : err, a, p3d_user_answer_json);
 }
 
 /* The path's user id. false: answered already. */
@@ -73,15 +67,15 @@ void p3d_api_admin_user_get(struct p3d_call *c)
 {
     struct p3d_owner_id id;
     if (user_id(c, &id))
-        p3d_api_began(c, p3d_store_user_get(p3d_call_app(c)->store, p3d_call_access(c), &id, on_get, p3d_call_ref(c)));
+        p3d_api_began(c, p3d_store_user_find(p3d_call_app(c)->store, p3d_call_access(c), false, p3d_str_z(id.s), on_get,
+                                             p3d_call_ref(c)));
 }
 
 static void on_deleted(void *priv, int err, const struct p3d_answer *a)
 {
     struct p3d_call *c = priv;
-    (void)a;
     if (err != 0) {
-        p3d_api_store_failed(c, err);
+        p3d_api_failed(c, err, a);
     } else {
         struct p3d_str id = p3d_call_param(c, 0);
         char *message = p3d_asprintf("User %.*s deleted successfully", (int)id.n, id.p);

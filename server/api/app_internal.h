@@ -14,6 +14,7 @@
 #include "p3d/json.h"
 #include "p3d/loop.h"
 #include "p3d/model.h"
+#include "p3d/signing.h"
 #include "p3d/store.h"
 
 struct p3d_app {
@@ -22,6 +23,8 @@ struct p3d_app {
     struct p3d_loop *loop;
     struct p3d_store *store;
     struct p3d_artifacts *artifacts;
+    struct p3d_signing signing; /* of URLs; main.c keeps it new */
+    bool legacy_tokens;         /* tokens of another system were brought; main.c */
     struct p3d_pool *hashing; /* passwords; NULL while the process ends */
     struct p3d_pool *files;   /* disk; NULL while the process ends */
     struct p3d_route *routes;
@@ -46,8 +49,6 @@ void p3d_api_submit_feature(struct p3d_call *c); /* route arg: struct p3d_featur
 /* The table for this configuration: the rows of routes.def and one per feature with a route. Fills app->routes. */
 void p3d_routes_build(struct p3d_app *app);
 void p3d_routes_done(struct p3d_app *app);
-/* "jobs:write"; of several, the lowest. Static. */
-const char *p3d_scope_name(enum p3d_scope scope);
 
 /* ---- reply.c ---- */
 /* Why a request cannot be served: faults when there are any, else error. Zero-initialise. */
@@ -65,8 +66,17 @@ void p3d_api_refuse_as(struct p3d_call *c, const struct p3d_access *who, struct 
  * an answer without users. Errors as p3d_store_check_access. */
 P3D_MUST int p3d_api_check(struct p3d_call *c, const struct p3d_access *who, p3d_store_cb *cb, void *priv);
 
-/* The reply for an error of the store, whatever it is: the one place that maps them. */
-void p3d_api_store_failed(struct p3d_call *c, int err);
+/* The same after another judgement: begin that store call with p3d_api_refused and this (it holds a reference to c).
+ *   p3d_api_began(c, p3d_store_user_find(…, p3d_api_refused, p3d_api_refusal(c, &why))); */
+void *p3d_api_refusal(struct p3d_call *c, struct p3d_refusal *r);
+p3d_store_cb p3d_api_refused;
+
+/* The reply for an error of the store, whatever it is: the one place that maps them. a: what came with it, or NULL; it
+ * knows when to come again, and which scope is missing. */
+void p3d_api_failed(struct p3d_call *c, int err, const struct p3d_answer *a);
+/* The end of a store call: 200 with what make() makes of the answer, or the error. Drops the call's reference. */
+void p3d_api_done(struct p3d_call *c, int err, const struct p3d_answer *a, json_t *(*make)(const struct p3d_answer *a));
+void p3d_api_store_failed(struct p3d_call *c, int err); /* nothing came with it */
 /* For the begin of a store call that holds a reference to c: when it could not begin, answers and drops it.
  *   p3d_api_began(c, p3d_store_job_get(…, on_job, p3d_call_ref(c))); */
 void p3d_api_began(struct p3d_call *c, int err);
@@ -76,6 +86,8 @@ bool p3d_api_job_id(struct p3d_call *c, struct p3d_job_id *ret);
 /* ---- body.c ---- */
 enum p3d_body_type {
     P3D_BODY_STRING,
+    P3D_BODY_LINE,    /* text of minimum..maximum characters, none of them a control character */
+    P3D_BODY_STRINGS, /* array of minimum..maximum strings */
     P3D_BODY_INTEGER, /* minimum..maximum */
     P3D_BODY_OBJECT,
     P3D_BODY_LATER, /* of the contract, but not in this version: present = fault */
@@ -94,6 +106,8 @@ P3D_MUST int p3d_body_parse(struct p3d_str content_type, struct p3d_str body, js
  * else's. Errors: P3D_E_VALIDATION with the faults in f. */
 P3D_MUST int p3d_body_check(const json_t *body, const struct p3d_body_field *fields, size_t n, bool open,
                             struct p3d_faults *f);
+/* A copy in the call's memory, terminated. */
+struct p3d_str p3d_call_text(struct p3d_call *c, struct p3d_str text);
 /* A query parameter as number. Absent: fallback. A bad one is a fault and gives fallback. */
 int64_t p3d_query_int(struct p3d_call *c, const char *name, int64_t min, int64_t max, int64_t fallback,
                       struct p3d_faults *f);

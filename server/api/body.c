@@ -62,6 +62,59 @@ static void check_string(const struct p3d_body_field *field, const json_t *v, st
         p3d_faults_add(f, "string_type", "Input should be a valid string", "body", field->name, NULL);
 }
 
+static void length_fault(const struct p3d_body_field *field, const char *what, const char *type, bool low,
+                         struct p3d_faults *f)
+{
+    char text[80], kind[32];
+    (void)p3d_format(text, sizeof(text), "%s %s %lld", what, low ? "at least" : "at most",
+                     (long long)(low ? field->minimum : field->maximum));
+    (void)p3d_format(kind, sizeof(kind), "%s_%s", type, low ? "short" : "long");
+    p3d_faults_add(f, kind, text, "body", field->name, NULL);
+}
+
+/* C0, DEL, C1 (two bytes: C2 80..9F) and the line ends of Unicode (E2 80 A8, A9): what would break a line of output. */
+static bool has_control(struct p3d_str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char a = (unsigned char)s.p[i], b = i + 1 < s.n ? (unsigned char)s.p[i + 1] : 0,
+                      c = i + 2 < s.n ? (unsigned char)s.p[i + 2] : 0;
+        if (a < 0x20 || a == 0x7f || (a == 0xc2 && b >= 0x80 && b <= 0x9f) ||
+            (a == 0xe2 && b == 0x80 && (c == 0xa8 || c == 0xa9)))
+            return true;
+    }
+    return false;
+}
+
+static void check_line(const struct p3d_body_field *field, const json_t *v, struct p3d_faults *f)
+{
+    if (!json_is_string(v)) {
+        check_string(field, v, f);
+        return;
+    }
+    struct p3d_str s = {json_string_value(v), json_string_length(v)};
+    int64_t n = (int64_t)p3d_utf8_count(s);
+    if (n < field->minimum || n > field->maximum)
+        length_fault(field, "Number of characters should be", "string_too", n < field->minimum, f);
+    else if (has_control(s))
+        p3d_faults_add(f, "string_pattern_mismatch", "Control characters are not allowed", "body", field->name, NULL);
+}
+
+static void check_strings(const struct p3d_body_field *field, const json_t *v, struct p3d_faults *f)
+{
+    int64_t n = (int64_t)json_array_size(v);
+    if (!json_is_array(v)) {
+        p3d_faults_add(f, "list_type", "Input should be a valid list", "body", field->name, NULL);
+    } else if (n < field->minimum || n > field->maximum) {
+        length_fault(field, "Number of items should be", "too", n < field->minimum, f);
+    } else {
+        for (size_t i = 0; i < json_array_size(v); i++)
+            if (!json_is_string(json_array_get(v, i))) {
+                check_string(field, json_array_get(v, i), f);
+                return; /* one fault of a kind is enough */
+            }
+    }
+}
+
 static void check_integer(const struct p3d_body_field *field, const json_t *v, struct p3d_faults *f)
 {
     int64_t n = json_integer_value(v);
@@ -85,6 +138,8 @@ static void check_later(const struct p3d_body_field *field, const json_t *v, str
 
 static void (*const checks[])(const struct p3d_body_field *, const json_t *, struct p3d_faults *) = {
     [P3D_BODY_STRING] = check_string,
+    [P3D_BODY_LINE] = check_line,
+    [P3D_BODY_STRINGS] = check_strings,
     [P3D_BODY_INTEGER] = check_integer,
     [P3D_BODY_OBJECT] = check_object,
     [P3D_BODY_LATER] = check_later,
@@ -115,6 +170,14 @@ int p3d_body_check(const json_t *body, const struct p3d_body_field *fields, size
             p3d_faults_add(f, "extra_forbidden", "Extra inputs are not permitted", "body", json_object_iter_key(it),
                            NULL);
     return json_array_size(f->list) > before ? P3D_E_VALIDATION : 0;
+}
+
+struct p3d_str p3d_call_text(struct p3d_call *c, struct p3d_str text)
+{
+    char *copy = p3d_call_alloc(c, text.n + 1);
+    if (text.n > 0)
+        memcpy(copy, text.p, text.n);
+    return (struct p3d_str){copy, text.n};
 }
 
 int64_t p3d_query_int(struct p3d_call *c, const char *name, int64_t min, int64_t max, int64_t fallback,
@@ -150,9 +213,7 @@ struct p3d_str p3d_query_text(struct p3d_call *c, const char *name, size_t max, 
         p3d_faults_add(f, "string_too_long", msg, "query", name, NULL);
         return none;
     }
-    char *copy = p3d_call_alloc(c, text.n + 1);
-    memcpy(copy, text.p, text.n);
-    return (struct p3d_str){copy, text.n};
+    return p3d_call_text(c, text);
 }
 
 bool p3d_filename_clean(struct p3d_str text, char dst[208])

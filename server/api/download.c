@@ -26,8 +26,10 @@ static void release(void *arg)
 }
 
 /* The answer's texts end with the callback, but the view goes to a thread and back: it gets its own. */
-static int keep_job(struct p3d_download *d, const struct p3d_job *job)
+static int keep_job(struct p3d_download *d, const struct p3d_answer *a)
 {
+    const struct p3d_job *job = &a->jobs[0];
+    d->caller = a->caller;
     d->job = *job;
     d->job.spec.p = d->spec = p3d_strndup(job->spec.p, job->spec.n);
     d->job.detail.p = d->detail = p3d_strndup(job->detail.n > 0 ? job->detail.p : "", job->detail.n);
@@ -141,7 +143,7 @@ static void on_job(void *priv, int err, const struct p3d_answer *a)
     struct p3d_download *d = priv;
     struct p3d_call *c = d->call;
     if (err == 0)
-        err = a->n == 1 ? keep_job(d, &a->jobs[0]) : P3D_E_CORRUPT;
+        err = a->n == 1 ? keep_job(d, a) : P3D_E_CORRUPT;
     if (err != 0) {
         p3d_api_store_failed(c, err);
     } else if (d->form == P3D_FORM_INFO && find_file(d) != 0) {

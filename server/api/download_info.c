@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * GET /{id}/info: what the result is and where to get it, with relative URLs.
+ * GET /{id}/info: what the result is and where to get it, with relative, signed URLs.
  */
 #include "download_internal.h"
 
@@ -15,14 +15,10 @@ static json_t *file_json(const struct p3d_download *d)
 }
 
 /* {"direct_download","base64_download"} */
-static json_t *urls_json(const struct p3d_job *j, const char *what)
+static json_t *urls_json(const struct p3d_links *l, const struct p3d_job *j, const char *what)
 {
-    char *direct = p3d_asprintf(P3D_JOBS_PATH "%s/%s", j->id.s, what);
-    char *base64 = p3d_asprintf("%s?format=base64", direct);
-    json_t *o = json_pack("{s:s, s:s}", "direct_download", direct, "base64_download", base64);
-    free(direct);
-    free(base64);
-    return o;
+    return json_pack("{s:o, s:o}", "direct_download", p3d_link_json(l, j, what, NULL), "base64_download",
+                     p3d_link_json(l, j, what, "format=base64"));
 }
 
 json_t *p3d_download_info_json(const struct p3d_download *d)
@@ -30,13 +26,15 @@ json_t *p3d_download_info_json(const struct p3d_download *d)
     const struct p3d_job *j = &d->job;
     struct p3d_result_file thumbnail;
     const json_t *metadata = json_object_get(d->view.spec, "metadata");
+    struct p3d_links l = p3d_links_of(d->call, &d->caller);
+    l.base = "";
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "job_id", j->id.s, "status",
                      p3d_job_state_name(j->state), "has_result", 1, "created_at", p3d_json_time(j->created_ms),
                      "completed_at", p3d_json_time(j->ended_ms), "processing_time", p3d_job_seconds_json(j),
                      "file_info", file_json(d), "generation_info", p3d_job_generation_json(&d->view),
                      "result_metadata", json_is_object(metadata) ? json_deep_copy(metadata) : json_object(),
-                     "mesh_download_urls", urls_json(j, "download"), "thumbnail_download_urls",
-                     p3d_job_thumbnail(&d->view, &thumbnail) == 0 ? urls_json(j, "thumbnail") : json_null());
+                     "mesh_download_urls", urls_json(&l, j, "download"), "thumbnail_download_urls",
+                     p3d_job_thumbnail(&d->view, &thumbnail) == 0 ? urls_json(&l, j, "thumbnail") : json_null());
 }
 
 json_t *p3d_download_no_info_json(const struct p3d_job *j)

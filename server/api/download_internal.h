@@ -23,6 +23,7 @@ struct p3d_download {
     char filename[208];   /* for Content-Disposition; empty = not named yet */
     bool counted;         /* in app->base64_open */
 
+    struct p3d_owner_id caller; /* whose credential it was */
     struct p3d_job job;   /* with its own texts: */
     char *spec, *detail;
     struct p3d_job_view view;

@@ -44,10 +44,11 @@ static json_t *page_json(const struct history *q, json_t *jobs, int64_t n, int64
 static json_t *rows_json(struct p3d_call *c, const struct p3d_answer *a)
 {
     json_t *jobs = json_array();
+    struct p3d_links l = p3d_links_of(c, &a->caller);
     for (size_t i = 0; i < a->n; i++) {
         struct p3d_job_view v;
         if (p3d_job_view_init(&v, &a->jobs[i]) == 0)
-            (void)json_array_append_new(jobs, p3d_job_json(&v, p3d_call_base_url(c)));
+            (void)json_array_append_new(jobs, p3d_job_json(&v, &l));
         else
             p3d_log(P3D_LOG_ERROR, "job_unreadable", P3D_S("job", a->jobs[i].id.s),
                     P3D_S("req", p3d_call_request_id(c)));

@@ -6,6 +6,7 @@
  */
 #include "job_json_internal.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -51,15 +52,25 @@ json_t *p3d_file_info_json(const struct p3d_result_file *f)
     return o;
 }
 
-static json_t *url(const struct p3d_job *j, const char *base_url, const char *tail)
+json_t *p3d_link_json(const struct p3d_links *l, const struct p3d_job *job, const char *tail, const char *query)
 {
-    char *text = p3d_asprintf("%s" P3D_JOBS_PATH "%s/%s", base_url, j->id.s, tail);
-    json_t *v = p3d_json_str(p3d_str_z(text));
-    free(text);
+    char signature[P3D_SIGNATURE_LEN + 1];
+    struct p3d_buf b;
+    p3d_buf_init(&b, 0);
+    p3d_buf_addf(&b, "%s" P3D_JOBS_PATH "%s/%s", l->base, job->id.s, tail);
+    size_t base_n = strlen(l->base);
+    struct p3d_str path = {b.p + base_n, b.n - base_n};
+    int err = p3d_signing_sign(l->signing, l->now_ms, path, l->expires_s, &l->caller, signature);
+    if (query != NULL)
+        p3d_buf_addf(&b, "?%s", query);
+    if (err == 0)
+        p3d_buf_addf(&b, "%sexp=%" PRId64 "&sig=%s", query != NULL ? "&" : "?", l->expires_s, signature);
+    json_t *v = p3d_json_str(p3d_buf_str(&b));
+    p3d_buf_done(&b);
     return v;
 }
 
-json_t *p3d_job_files_json(const struct p3d_job_view *v, const char *base_url)
+json_t *p3d_job_files_json(const struct p3d_job_view *v, const struct p3d_links *l)
 {
     json_t *list = json_array();
     size_t i;
@@ -76,7 +87,7 @@ json_t *p3d_job_files_json(const struct p3d_job_view *v, const char *base_url)
         set(o, "size_bytes", json_integer(f.size_bytes));
         set(o, "sha256", text_or_null(p3d_str_z(f.sha256)));
         set(o, "content_type", json_string(p3d_content_type(f.name)));
-        set(o, "url", url(v->job, base_url, tail));
+        set(o, "url", p3d_link_json(l, v->job, tail, NULL));
         (void)json_array_append_new(list, o);
         free(tail);
     }
@@ -93,26 +104,36 @@ json_t *p3d_job_generation_json(const struct p3d_job_view *v)
     return o;
 }
 
-/* output_mesh_path, mesh_url, thumbnail_url: in the result, and at the job's top level. */
-static void set_places(json_t *o, const struct p3d_job_view *v, const char *base_url)
+static void set_places(json_t *o, const struct p3d_job_view *v, const struct p3d_links *l)
 {
     struct p3d_result_file mesh, thumbnail;
     bool has_mesh = p3d_job_mesh(v, &mesh) == 0;
     set(o, "output_mesh_path", has_mesh ? p3d_json_str(p3d_str_z(mesh.name)) : json_null());
-    set(o, "mesh_url", has_mesh ? url(v->job, base_url, "download") : json_null());
+    set(o, "mesh_url", has_mesh ? p3d_link_json(l, v->job, "download", NULL) : json_null());
     if (p3d_job_thumbnail(v, &thumbnail) == 0)
-        set(o, "thumbnail_url", url(v->job, base_url, "thumbnail"));
+        set(o, "thumbnail_url", p3d_link_json(l, v->job, "thumbnail", NULL));
 }
 
-static json_t *result_json(const struct p3d_job_view *v, const char *base_url)
+/* They stand at the job's top level as well: the same values, signed once. */
+static void share_places(json_t *o, const json_t *result)
+{
+    static const char *const places[] = {"output_mesh_path", "mesh_url", "thumbnail_url"};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        json_t *value = json_object_get(result, places[i]);
+        if (value != NULL)
+            (void)json_object_set(o, places[i], value);
+    }
+}
+
+static json_t *result_json(const struct p3d_job_view *v, const struct p3d_links *l)
 {
     struct p3d_result_file f;
     json_t *o = json_object();
-    set_places(o, v, base_url);
+    set_places(o, v, l);
     set(o, "mesh_file_info", p3d_job_mesh(v, &f) == 0 ? p3d_file_info_json(&f) : json_null());
     if (p3d_job_thumbnail(v, &f) == 0)
         set(o, "thumbnail_file_info", p3d_file_info_json(&f));
-    set(o, "files", p3d_job_files_json(v, base_url));
+    set(o, "files", p3d_job_files_json(v, l));
     set(o, "generation_info", p3d_job_generation_json(v));
     return o;
 }
@@ -158,14 +179,14 @@ static void set_times(json_t *o, const struct p3d_job *j)
         set(o, "eta_seconds", json_real((double)j->eta_ms / 1000.0));
 }
 
-json_t *p3d_job_json(const struct p3d_job_view *v, const char *base_url)
+json_t *p3d_job_json(const struct p3d_job_view *v, const struct p3d_links *l)
 {
     json_t *o = json_object();
     set_request(o, v);
     set_times(o, v->job);
     set(o, "error", error_json(v->detail));
-    set(o, "result", v->result != NULL ? result_json(v, base_url) : json_null());
-    if (v->result != NULL)
-        set_places(o, v, base_url);
+    json_t *result = v->result != NULL ? result_json(v, l) : json_null();
+    set(o, "result", result);
+    share_places(o, result);
     return o;
 }

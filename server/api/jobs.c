@@ -9,15 +9,17 @@
 
 /* Answer with what make() makes of the job. */
 static void answer(struct p3d_call *c, int err, const struct p3d_answer *a,
-                   json_t *(*make)(const struct p3d_job_view *v, const char *base_url))
+                   json_t *(*make)(const struct p3d_job_view *v, const struct p3d_links *l))
 {
     struct p3d_job_view v = {.job = NULL};
     if (err == 0)
         err = a->n == 1 ? p3d_job_view_init(&v, &a->jobs[0]) : P3D_E_CORRUPT;
-    if (err != 0)
+    if (err != 0) {
         p3d_api_store_failed(c, err);
-    else
-        p3d_reply_json(c, 200, make(&v, p3d_call_base_url(c)));
+    } else {
+        struct p3d_links l = p3d_links_of(c, &a->caller);
+        p3d_reply_json(c, 200, make(&v, &l));
+    }
     p3d_job_view_done(&v);
     p3d_call_unref(c);
 }
@@ -39,9 +41,9 @@ void p3d_api_job_get(struct p3d_call *c)
     get(c, on_job);
 }
 
-static json_t *files_json(const struct p3d_job_view *v, const char *base_url)
+static json_t *files_json(const struct p3d_job_view *v, const struct p3d_links *l)
 {
-    return json_pack("{s:s, s:o}", "job_id", v->job->id.s, "files", p3d_job_files_json(v, base_url));
+    return json_pack("{s:s, s:o}", "job_id", v->job->id.s, "files", p3d_job_files_json(v, l));
 }
 
 static void on_files(void *priv, int err, const struct p3d_answer *a)

@@ -23,22 +23,6 @@ static const struct p3d_route rows[] = {
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-const char *p3d_scope_name(enum p3d_scope scope)
-{
-    static const struct {
-        enum p3d_scope scope;
-        const char *name;
-    } names[] = {
-        {P3D_SCOPE_JOBS_READ, "jobs:read"},   {P3D_SCOPE_JOBS_WRITE, "jobs:write"},
-        {P3D_SCOPE_FILES_READ, "files:read"}, {P3D_SCOPE_FILES_WRITE, "files:write"},
-        {P3D_SCOPE_ACCOUNT, "account"},       {P3D_SCOPE_ADMIN, "admin"},
-    };
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (((unsigned)scope & (unsigned)names[i].scope) != 0)
-            return names[i].name;
-    return "none";
-}
-
 static bool takes_files(const struct p3d_feature *f)
 {
     for (size_t i = 0; i < f->inputs.n; i++)

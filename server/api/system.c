@@ -9,11 +9,26 @@
 
 #include "p3d/clock.h"
 
+/* Who may do what here. Whoever puts an open server on a network must be able to read it off its answers. */
+static const char *access_text(const struct p3d_config *cfg)
+{
+    if (cfg->security_user_auth_enabled)
+        return "Users register and log in; each sees their own jobs";
+    if (cfg->security_api_key_required)
+        return "Simple mode with API keys: everybody who has one of the server's API keys may do everything, with "
+               "everybody's jobs and files";
+    return "Simple mode, no authentication: everybody who reaches this server may do everything, with everybody's jobs "
+           "and files";
+}
+
 void p3d_api_root(struct p3d_call *c)
 {
+    const struct p3d_config *cfg = p3d_call_app(c)->cfg;
+    P3D_CLEANUP(p3d_freep) char *open = p3d_asprintf("Job server for self-hosted generative 3D. %s", access_text(cfg));
+    const char *text = cfg->security_user_auth_enabled ? "Job server for self-hosted generative 3D" : open;
     p3d_reply_json(c, 200,
                    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", "P3D", "version", P3D_VERSION, "description",
-                             "Job server for self-hosted generative 3D", "docs_url", "/docs", "health_url", "/health",
+                             text, "docs_url", "/docs", "health_url", "/health",
                              "deployment_mode", "multi_worker"));
 }
 
@@ -29,12 +44,9 @@ void p3d_api_auth_status(struct p3d_call *c)
     const struct p3d_config *cfg = p3d_call_app(c)->cfg;
     int auth = cfg->security_user_auth_enabled, key = cfg->security_api_key_required;
     const char *mode = auth ? "authenticated" : key ? "api_key" : "simple";
-    const char *text = auth  ? "Users register and log in; each sees their own jobs"
-                       : key ? "Requests carry one of the server's API keys; all jobs are shared"
-                             : "No authentication; everybody sees all jobs";
     p3d_reply_json(c, 200,
                    json_pack("{s:b, s:b, s:s, s:s, s:{s:b, s:b, s:b}, s:f}", "user_auth_enabled", auth,
-                             "api_key_required", auth || key, "mode", mode, "description", text, "features",
+                             "api_key_required", auth || key, "mode", mode, "description", access_text(cfg), "features",
                              "job_isolation", auth, "user_management", auth, "role_based_access", auth, "timestamp",
                              p3d_wall_s()));
 }

@@ -107,10 +107,8 @@ static void copy_cut(char *dst, size_t size, struct p3d_str s)
 static void copy_head(struct p3d_call *c, const h2o_req_t *req)
 {
     struct p3d_str id = p3d_call_peek(c, "x-request-id"),
-                   path = {req->input.path.base, req->input.path.len};
-    const char *query = path.n > 0 ? memchr(path.p, '?', path.n) : NULL; /* may hold a signature */
-    if (query != NULL)
-        path.n = (size_t)(query - path.p);
+                   target = {req->input.path.base, req->input.path.len}, path, query;
+    p3d_target_cut(target, &path, &query); /* the query may hold a signature: not kept */
     if (is_request_id(id))
         copy_cut(c->request_id, sizeof(c->request_id), id);
     else
@@ -121,6 +119,21 @@ static void copy_head(struct p3d_call *c, const h2o_req_t *req)
     c->head = strcmp(c->method, "HEAD") == 0;
     c->cors_origin = p3d_cors_origin(c->http->o.cfg->security_cors_origins,
                                      p3d_call_peek(c, "origin"), &c->cors_vary);
+}
+
+/* Several fields of one name are one list (RFC 9110 section 5.3). */
+static void copy_client(struct p3d_call *c, const char *peer)
+{
+    static const char name[] = "x-forwarded-for";
+    struct p3d_buf list;
+    ssize_t at = -1;
+    p3d_buf_init(&list, P3D_HEAD_MAX);
+    while (c->http->proxies_n > 0 && (at = h2o_find_header_by_str(&c->req->headers, name, sizeof(name) - 1, at)) >= 0) {
+        p3d_buf_addz(&list, list.n > 0 ? "," : "");
+        p3d_buf_add(&list, c->req->headers.entries[at].value.base, c->req->headers.entries[at].value.len);
+    }
+    p3d_client_address(c->http->proxies, c->http->proxies_n, peer, p3d_buf_str(&list), c->client);
+    p3d_buf_done(&list);
 }
 
 struct p3d_call *p3d_call_new(struct p3d_http *h, h2o_req_t *req)
@@ -141,7 +154,7 @@ struct p3d_call *p3d_call_new(struct p3d_http *h, h2o_req_t *req)
         c->next->prev = c;
     h->calls = c;
     conn->calls++;
-    memcpy(c->peer, conn->peer, sizeof(c->peer));
+    copy_client(c, conn->peer);
     copy_head(c, req);
     return c;
 }

@@ -13,10 +13,12 @@
 struct p3d_credentials {
     struct p3d_str authorization, api_key, admin_key; /* p NULL: no such header */
     bool repeated;                                    /* one of them stands there twice */
+    struct p3d_str path, query;                       /* as received; query without its '?' */
 };
 /* Judge what can be judged without the store. Errors: P3D_E_TOKEN_*, P3D_E_API_KEY_INVALID,
- * P3D_E_ADMIN_KEY_INVALID. */
-P3D_MUST int p3d_credential_judge(const struct p3d_config *cfg, const struct p3d_route *route,
+ * P3D_E_ADMIN_KEY_INVALID, P3D_E_SIGNATURE_INVALID; P3D_E_STORE_DOWN no key fits, but not all may
+ * be known. */
+P3D_MUST int p3d_credential_judge(const struct p3d_http_options *o, const struct p3d_route *route,
                                   const struct p3d_credentials *given, struct p3d_access *ret);
 
 /* ---- cors.c ---- */
@@ -24,6 +26,12 @@ P3D_MUST int p3d_credential_judge(const struct p3d_config *cfg, const struct p3d
  * depends on Origin. */
 const char *p3d_cors_origin(char *const *origins, struct p3d_str origin, bool *ret_vary);
 extern const char p3d_cors_expose[], p3d_cors_headers[];
+
+/* ---- call_read.c ---- */
+/* A target's path and its query without the '?' (p NULL: none), as they are written. */
+void p3d_target_cut(struct p3d_str target, struct p3d_str *ret_path, struct p3d_str *ret_query);
+/* The pair at the front of *rest, as it is written; false at the end. */
+bool p3d_query_next(struct p3d_str *rest, struct p3d_str *ret_name, struct p3d_str *ret_value);
 
 /* ---- call.c ---- */
 struct reply_header {
@@ -52,7 +60,7 @@ struct p3d_call {
     void (*on_gone)(void *arg); /* the request's memory goes; file.c only */
     void *on_gone_arg;
     char *base_url;
-    char request_id[65], method[8], peer[INET6_ADDRSTRLEN], path[P3D_PATH_KEPT];
+    char request_id[65], method[8], client[P3D_ADDRESS_SIZE], path[P3D_PATH_KEPT];
 };
 extern const struct p3d_route p3d_route_none;
 

@@ -43,7 +43,7 @@ const char *p3d_call_request_id(const struct p3d_call *c)
 
 const char *p3d_call_client(const struct p3d_call *c)
 {
-    return c->peer;
+    return c->client;
 }
 
 const char *p3d_call_method(const struct p3d_call *c)
@@ -123,8 +123,15 @@ static size_t decode(struct p3d_str s, char *dst)
     return n;
 }
 
-/* The pair at the front of *rest; false at the end. */
-static bool next_pair(struct p3d_str *rest, struct p3d_str *ret_name, struct p3d_str *ret_value)
+void p3d_target_cut(struct p3d_str target, struct p3d_str *ret_path, struct p3d_str *ret_query)
+{
+    const char *q = target.n > 0 ? memchr(target.p, '?', target.n) : NULL;
+    size_t n = q != NULL ? (size_t)(q - target.p) : target.n;
+    *ret_path = (struct p3d_str){target.p, n};
+    *ret_query = q != NULL ? (struct p3d_str){q + 1, target.n - n - 1} : (struct p3d_str){NULL, 0};
+}
+
+bool p3d_query_next(struct p3d_str *rest, struct p3d_str *ret_name, struct p3d_str *ret_value)
 {
     if (rest->n == 0)
         return false;
@@ -143,12 +150,9 @@ static bool next_pair(struct p3d_str *rest, struct p3d_str *ret_name, struct p3d
 bool p3d_call_query(struct p3d_call *c, const char *name, struct p3d_str *ret)
 {
     assert(c->readable);
-    struct p3d_str path = {c->req->input.path.base, c->req->input.path.len}, key, value;
-    const char *q = path.n > 0 ? memchr(path.p, '?', path.n) : NULL;
-    if (q == NULL)
-        return false;
-    struct p3d_str rest = {q + 1, path.n - (size_t)(q + 1 - path.p)};
-    while (next_pair(&rest, &key, &value)) {
+    struct p3d_str target = {c->req->input.path.base, c->req->input.path.len}, path, rest, key, value;
+    p3d_target_cut(target, &path, &rest);
+    while (p3d_query_next(&rest, &key, &value)) {
         if (!p3d_str_eq_z(key, name))
             continue;
         char *dst = p3d_call_alloc(c, value.n + 1);

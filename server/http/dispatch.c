@@ -70,6 +70,8 @@ static void collect(const struct p3d_call *c, struct p3d_credentials *ret)
                                          c->req->headers.entries[at].value.len};
         ret->repeated |= h2o_find_header_by_str(&c->req->headers, wanted[i].name, n, at) >= 0;
     }
+    p3d_target_cut((struct p3d_str){c->req->input.path.base, c->req->input.path.len}, &ret->path,
+                   &ret->query);
 }
 
 /* 0, or why the handler is not called. */
@@ -94,7 +96,9 @@ static int judge(struct p3d_call *c, const char **ret_detail)
     if (c->route->mode == P3D_MODE_AUTH && !h->o.cfg->security_user_auth_enabled)
         return P3D_E_AUTH_OFF;
     collect(c, &given);
-    return p3d_credential_judge(h->o.cfg, c->route, &given, &c->access);
+    int err = p3d_credential_judge(&h->o, c->route, &given, &c->access);
+    (void)p3d_format(c->access.address, sizeof(c->access.address), "%s", c->client);
+    return err;
 }
 
 static void find_route(struct p3d_call *c)

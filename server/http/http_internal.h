@@ -11,6 +11,7 @@
 #include "p3d/config.h"
 #include "p3d/http.h"
 #include "p3d/loop.h"
+#include "p3d/net.h"
 
 #define P3D_PARAMS_MAX 4     /* parameters of one pattern */
 #define P3D_HEAD_MAX 16384   /* bytes of a request head; above it 431 */
@@ -49,6 +50,8 @@ struct p3d_http {
     struct p3d_pool *files; /* cold reads */
     struct conn conns;      /* ring head */
     size_t conns_n, conns_max;
+    struct p3d_net *proxies; /* whose X-Forwarded-For is believed */
+    size_t proxies_n;
     struct farewell *farewells; /* conn.c only */
     size_t farewells_n;
     struct p3d_call *calls;    /* cells whose request lives */

@@ -85,6 +85,18 @@ static void configure(struct p3d_http *h, const struct p3d_guard_options *g)
     h->accept = (h2o_accept_ctx_t){.ctx = &h->ctx, .hosts = h->conf.hosts};
 }
 
+/* The configuration has judged them. */
+static void read_proxies(struct p3d_http *h)
+{
+    char **list = h->o.cfg->server_trusted_proxies;
+    size_t n = 0;
+    while (list != NULL && list[n] != NULL)
+        n++;
+    h->proxies = p3d_alloc((n + 1) * sizeof(*h->proxies));
+    for (size_t i = 0; i < n; i++)
+        h->proxies_n += p3d_net_parse(p3d_str_z(list[i]), &h->proxies[h->proxies_n]) == 0;
+}
+
 int p3d_http_start(struct p3d_http *h, const struct p3d_http_options *o, struct p3d_error *err)
 {
     h->o = *o;
@@ -97,6 +109,7 @@ int p3d_http_start(struct p3d_http *h, const struct p3d_http_options *o, struct 
     if ((e = p3d_pool_new(&h->loop.base, FILE_THREADS, FILE_QUEUE, &h->files)) != 0)
         return p3d_fail(err, e, "cannot start threads");
     place_spill(o->cfg);
+    read_proxies(h);
     configure(h, &g);
     h->started = true;
     if ((e = p3d_conn_listen(h, err)) != 0)
@@ -179,5 +192,6 @@ void p3d_http_free(struct p3d_http *h)
     h2o_evloop_destroy(h->loop.ev);
     p3d_guard_free(h->guard);
     p3d_router_free(h->router);
+    free(h->proxies);
     free(h);
 }

@@ -2,6 +2,7 @@
 """Accounts: register, login, me, and what administrators do with them."""
 import concurrent.futures
 import os
+import signal
 import statistics
 import time
 
@@ -112,6 +113,14 @@ def test_forty_at_once_make_four(p3d, admin):
         assert p3d.client(r["token"]).ok("GET", ME)["user"] == r["user"]
 
 
+def test_register_gives_a_token_only_when_it_is_to():
+    with P3D(models={"tiny": TINY}, config={"security": {"token_on_register": False}}, workers=1) as p3d:
+        body = register(p3d, "ann").json()
+        assert sorted(body) == ["message", "success", "user"]
+        token = login(p3d, "ann").json()["token"]
+        assert p3d.client(token).ok("GET", "/api/v1/users/tokens")["total_count"] == 1
+
+
 # ---- login
 
 def test_login(p3d, ann):
@@ -177,6 +186,30 @@ def test_a_suspended_account(p3d, ann):
     shapes.error(login(p3d, name, "wrong password"), 401, "Invalid username or password")
 
 
+def test_redis_is_away():
+    """503 for right and wrong alike, never 401; and it works again when Redis does."""
+    with P3D(models={"tiny": TINY}, config={"redis": {"timeout_ms": 500}}, workers=1) as p3d:
+        ann = p3d.register("ann")
+        pid = p3d.kill("redis", signal.SIGSTOP)
+        try:
+            calls = [("POST", LOGIN, {"username": "ann", "password": PASSWORD}),
+                     ("POST", LOGIN, {"username": "ann", "password": "wrong password"}),
+                     ("POST", LOGIN, {"username": "nobody", "password": "wrong password"}),
+                     ("POST", REGISTER, {"username": "bob", "email": "bob@example.com", "password": PASSWORD}),
+                     ("PUT", ME + "/password", {"old_password": PASSWORD, "new_password": "another horse 4"}),
+                     ("POST", "/api/v1/users/tokens", {"token_name": "x"}), ("GET", "/api/v1/users/tokens", None),
+                     ("DELETE", "/api/v1/users/tokens/" + ann.token[:12], None), ("POST", "/api/v1/users/logout", None),
+                     ("GET", ME, None), ("GET", "/api/users/me", None), ("GET", "/api/users", None)]
+            with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+                answers = list(pool.map(lambda c: Client(p3d.base, ann.token).call(*c), calls))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        for r in answers:
+            shapes.error(r, 503, shapes.AUTH_DOWN)
+        # What was on its way then may have been done: the answer said that it is not known.
+        until(lambda: login(p3d, "ann").status_code in (200, 401), what="Redis answers again")
+
+
 # ---- what is stored
 
 def test_no_password_and_no_token_is_stored_or_logged():
@@ -190,6 +223,12 @@ def test_no_password_and_no_token_is_stored_or_logged():
         ann = p3d.client(tokens[0])
         ann.wait(ann.submit("x"))
         ann.get(ME + "?token=" + tokens[0])
+        tokens += [ann.ok("POST", "/api/v1/users/tokens", {"token_name": str(i)})["token"] for i in range(2)]
+        for name in (tokens[-1], tokens[1], tokens[-1] + "x", tokens[-1]):  # named in a path: gone, others', no name
+            ann.delete("/api/v1/users/tokens/" + name)
+        ann.call("PUT", ME + "/password", {"old_password": secret + "!", "new_password": secret + "?"})
+        ann.ok("PUT", ME + "/password", {"old_password": secret, "new_password": secret + "?"})
+        p3d.client(tokens[1]).ok("POST", "/api/v1/users/logout")
         with p3d.redis() as r:
             hashes = [r.hget("p3d:{a}:user:" + u["user"]["user_id"], "hash").decode() for u in (out, other)]
         assert p3d.stop() == 0
@@ -347,3 +386,33 @@ def test_the_operators_token_outlives_logins(p3d):
     for _ in range(12):
         assert login(p3d, made.user["username"]).status_code == 200
     assert made.ok("GET", ME)["user"] == made.user
+
+
+# ---- the audit
+
+def entries(p3d, user_id):
+    """By or about that account: (action, actor, target, address)."""
+    with p3d.redis() as r:
+        rows = sum((r.xrange("p3d:{a}:audit" + s) for s in ("", ":self", ":failed")), [])
+    rows = [{k.decode(): v.decode() for k, v in row.items()} for _, row in rows]
+    return [(e["action"], e["actor"], e["target"], e["address"]) for e in rows if user_id in (e["actor"], e["target"])]
+
+
+def test_what_was_done_is_written_down(p3d, admin):
+    ann = p3d.register(shapes.unique("audited"))
+    me, root, here = ann.user["user_id"], admin.user["user_id"], "127.0.0.1"
+    other = p3d.client(login(p3d, ann.user["username"]).json()["token"])
+    login(p3d, ann.user["username"], "wrong password")
+    token = ann.ok("POST", "/api/v1/users/tokens", {"token_name": "x"})["token"]
+    ann.ok("DELETE", "/api/v1/users/tokens/" + token[:12])
+    other.ok("POST", "/api/v1/users/logout")
+    ann.ok("PUT", ME + "/password", {"old_password": PASSWORD, "new_password": "another horse 4"})
+    ann.ok("PUT", "/api/users/" + me, {"username": shapes.unique("audited-anew")})
+    assert admin.delete("/api/users/" + me).status_code == 204
+    login(p3d, ann.user["email"], "another horse 4")
+    admin.ok("DELETE", USERS + "/" + me)
+    by_me = [(action, me, me, here) for action in ("registered", "login", "token_created", "token_revoked",
+                                                   "token_revoked", "password_changed", "username_changed")]
+    want = by_me[:2] + [("login_failed", "", me, here)] + by_me[2:] + [
+        ("status_changed", root, me, here), ("login_refused", me, me, here), ("deleted", root, me, here)]
+    until(lambda: sorted(entries(p3d, me)) == sorted(want) or None, 5, str((entries(p3d, me), want)))

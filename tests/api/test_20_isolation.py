@@ -2,261 +2,481 @@
 """Who may call what: every row of routes.def x every kind of caller x whose job or account it is.
 
 The rows come from the table that the server is made of; EXPECTED says by hand what each handler is for. A row that
-nobody has thought about here fails.
+nobody has thought about here fails. One folder for all of it: the server is started again in another mode, with the
+same accounts and jobs.
 """
-import base64
+import concurrent.futures
 import os
-import zlib
+import signal
+import time
 
 import pytest
 
 import routes
 import shapes
-from p3d_test import PASSWORD, TINY_GLB, Client
-
-# handler -> (whose: what {…} in the path names, or None; body or None; status of success)
-OPEN, TOKEN, ADMIN = "PUBLIC", "TOKEN", "ADMIN"
-EXPECTED = {
-    "root": (OPEN, None, 200),
-    "health": (OPEN, None, 200),
-    "ready": (OPEN, None, 200),
-    "auth_status": (OPEN, None, 200),
-    "features": (OPEN, None, 200),
-    "register": (OPEN, None, 200),
-    "login": (OPEN, None, 200),
-    "models": (TOKEN, None, 200),
-    "me": (TOKEN, None, 200),
-    "admin_user_list": (ADMIN, None, 200),
-    "admin_user_get": (ADMIN, "user", 200),
-    "admin_user_delete": (ADMIN, "user", 200),
-    "submit": (TOKEN, None, 202),
-    "submit_feature": (TOKEN, None, 200),
-    "history": (TOKEN, None, 200),
-    "queue_stats": (TOKEN, None, 200),
-    "job_get": (TOKEN, "job", 200),
-    "job_info": (TOKEN, "job", 200),
-    "job_download": (TOKEN, "job", 200),
-    "job_thumbnail": (TOKEN, "job", 200),
-    "job_files": (TOKEN, "job", 200),
-    "job_file": (TOKEN, "job", 200),
-}
-BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+from p3d_test import PASSWORD, TINY_GLB, Client, until
+from raw_http import Raw
+from test_45_signed_urls import changed, sign
+from world import (API_KEYS, BAD_KEY, BAD_URL, DISABLED, EXPECTED, EXPIRED, NO_SUCH_TOKEN, NO_USER, SCOPES, SIGNER,
+                   World, body_of, path_of, targets_of)
 
 every_route = pytest.mark.parametrize("route", routes.ALL, ids=lambda r: "%s %s" % (r.method, r.pattern))
 
 
-def forged_token(known):
-    """Of the right form, with the right checksum, that nobody was given. None when the checksum is made otherwise."""
-    def checksum(text):
-        n, out = zlib.crc32(text.encode()), ""
-        for _ in range(6):
-            n, digit = divmod(n, 62)
-            out = BASE62[digit] + out
-        return out
-    if checksum(known[:-6]) != known[-6:]:
-        return None
-    body = "p3d_0" + base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
-    return body + checksum(body)
-
-
 @pytest.fixture(scope="module")
-def world(p3d):
-    """Two users and an administrator with a finished job each."""
-    class World:
-        owner, other, boss = (p3d.register(shapes.unique(n)) for n in ("owner", "other", "unused"))
-    World.boss = p3d.boss
-    World.jobs = {name: getattr(World, name).submit("of " + name, model_preference="pictured")
-                  for name in ("owner", "other", "boss")}
-    for name, job in World.jobs.items():
-        assert getattr(World, name).wait(job)["status"] == "completed"
-    p3d.register(SIGNER)
-    World.forged = forged_token(World.owner.token)
-    assert World.forged, "the tokens of this server have another checksum than the contract says"
-    return World
+def everything():
+    made = World()
+    with made.p3d:
+        yield made.populate()
+        made.p3d.open_gate()
 
 
-SIGNER = shapes.unique("signer")  # logs in again and again
+@pytest.fixture
+def world(everything):
+    return everything.mode("auth")
 
 
-def body_of(route):
-    name = shapes.unique("made")
-    return {
-        "register": {"username": name, "email": name + "@example.com", "password": PASSWORD},
-        "login": {"username": SIGNER, "password": PASSWORD},
-        "submit": {"feature": "mesh_generation", "inputs": {"prompt": "x"}},
-        "submit_feature": {"prompt": "x"},
-    }.get(route.handler)
-
-
-def path_of(route, target):
-    return route.pattern.replace("{job_id}", target).replace("{user_id}", target).replace("{name}", "result.glb")
-
-
-def call(client, route, target="", **kw):
-    return client.call(route.method, path_of(route, target), body_of(route), **kw)
+@pytest.fixture(scope="module", autouse=True)
+def signer(everything):
+    everything.mode("auth").p3d.register(SIGNER)
 
 
 def test_every_row_is_expected():
-    handlers = {r.handler: r.credential for r in routes.ALL}
-    assert {name: row[0] for name, row in EXPECTED.items()} == handlers
+    found = {(r.handler, r.credential, r.scope, r.mode) for r in routes.ALL}
+    assert found == {(name, e.credential, e.scope, e.mode) for name, e in EXPECTED.items()}
     assert len(routes.ALL) == len({(r.method, r.pattern) for r in routes.ALL})
+    for r in routes.ALL:
+        whose = {"{job_id}": "job", "{token}": "token", "{user_id}": ("user", "self")}
+        names = [want for mark, want in whose.items() if mark in r.pattern]
+        assert (EXPECTED[r.handler].whose in names[0]) if names else EXPECTED[r.handler].whose is None
 
 
 @every_route
-def test_without_a_good_credential(p3d, world, route):
-    credential, whose, status = EXPECTED[route.handler]
-    targets = {"job": [world.jobs["owner"], shapes.ABSENT_JOB, "x"],
-               "user": [world.other.user["user_id"], shapes.ABSENT_USER]}.get(whose, [""])
-    good = world.owner.token
-    changed = good[:-1] + ("A" if good[-1] != "A" else "B")
+def test_without_a_good_credential(world, route):
+    expected, good = EXPECTED[route.handler], world.people["owner"].token
     swapped = good[:20] + good[21] + good[20] + good[22:]
-    cases = [
-        ({}, shapes.NO_TOKEN),
-        ({"Authorization": "Bearer nonsense"}, shapes.BAD_TOKEN),
-        ({"Authorization": "Bearer " + world.forged}, shapes.BAD_TOKEN),
-        ({"Authorization": "Bearer " + changed}, shapes.BAD_TOKEN),
-        ({"Authorization": "Bearer " + good[:12]}, shapes.BAD_TOKEN),
-        ({"Authorization": "Bearer " + good + "A"}, shapes.BAD_TOKEN),
-        ({"X-API-Key": "nonsense"}, shapes.BAD_TOKEN),
-        ({"Authorization": "Basic cm9vdDpyb290"}, shapes.BAD_SCHEME),
-        ({"Authorization": "Token " + good}, shapes.BAD_SCHEME),
-        ({"Authorization": good}, shapes.BAD_SCHEME),
-        ({"Authorization": "Bearer"}, shapes.BAD_SCHEME),
-        ({"Authorization": ""}, None),  # no header or no scheme: both texts say it
-    ]
+    bearer = [("nonsense", shapes.BAD_TOKEN), (world.forged, shapes.BAD_TOKEN),
+              (good[:-1] + ("A" if good[-1] != "A" else "B"), shapes.BAD_TOKEN), (good[:12], shapes.BAD_TOKEN),
+              (good + "A", shapes.BAD_TOKEN), (good[5:48], shapes.BAD_TOKEN)] + list(world.bad.values())
     if swapped != good:
-        cases.append(({"Authorization": "Bearer " + swapped}, shapes.BAD_TOKEN))
-    nobody = p3d.client()
+        bearer.append((swapped, shapes.BAD_TOKEN))
+    cases = [({}, shapes.NO_TOKEN), ({"X-API-Key": "nonsense"}, shapes.BAD_TOKEN)]
+    cases += [({"Authorization": "Bearer " + token}, text) for token, text in bearer]
+    cases += [({"X-API-Key": token}, text) for token, text in world.bad.values()]
+    cases += [({"Authorization": value}, shapes.BAD_SCHEME)
+              for value in ("Basic cm9vdDpyb290", "Token " + good, good, "Bearer")]
+    cases += [({"Authorization": ""}, None)]  # no header or no scheme: both texts say it
+    cases += [({"X-Admin-API-Key": good}, shapes.NO_TOKEN)]  # no key of anything here
     for headers, text in cases:
-        for target in targets:
-            r = call(nobody, route, target, headers=headers)
-            if credential == OPEN:
-                assert r.status_code == status, (headers, r.text)
+        for target in targets_of(world, route):
+            r = world.ask(route, target, headers=headers)
+            if expected.credential == "PUBLIC":
+                assert r.status_code == expected.status, (headers, r.text)
             else:
-                detail = shapes.error(r, 401, text)
+                detail = world.refused(r, 401, text)
                 assert text or detail in (shapes.NO_TOKEN, shapes.BAD_SCHEME)
 
 
 @every_route
-def test_a_token_in_the_url_is_none(p3d, world, route):
-    credential, whose, _ = EXPECTED[route.handler]
-    target = {"job": world.jobs["owner"], "user": world.other.user["user_id"]}.get(whose, "")
-    if credential == OPEN:
+def test_a_token_in_the_url_is_none(world, route):
+    if EXPECTED[route.handler].credential == "PUBLIC":
         return
-    token = world.boss.token
-    for name in ("token", "access_token", "api_key", "apikey", "key", "Authorization", "X-API-Key"):
-        r = p3d.client().call(route.method, path_of(route, target), body_of(route), params={name: token})
-        shapes.error(r, 401, shapes.NO_TOKEN)
-    r = p3d.client().call(route.method, path_of(route, target), body_of(route), cookies={"token": token})
-    shapes.error(r, 401, shapes.NO_TOKEN)
+    target, token = targets_of(world, route)[0], world.people["boss"].token
+    for name in ("token", "access_token", "api_key", "apikey", "key", "Authorization", "X-API-Key", "authorization"):
+        world.refused(world.ask(route, target, query="?%s=%s" % (name, token)), 401, shapes.NO_TOKEN)
+    world.refused(world.ask(route, target, headers={"Cookie": "token=" + token}), 401, shapes.NO_TOKEN)
 
 
 @every_route
-def test_with_a_credential(p3d, world, route):
-    """Own: yes. Another's: 403, of administrators yes. Absent: 404. Administrators' routes: 403 for users, always."""
-    credential, whose, status = EXPECTED[route.handler]
-    if whose is None:
-        for client, admin in ((world.owner, False), (world.boss, True)):
-            r = call(client, route)
-            if credential == ADMIN and not admin:
-                shapes.error(r, 403, shapes.NOT_ADMIN)
-            else:
-                assert r.status_code == status, r.text
-    elif whose == "user":
-        victim = p3d.register(shapes.unique("victim")).user["user_id"]
-        for target in (victim, world.owner.user["user_id"], shapes.ABSENT_USER, "x"):
-            shapes.error(call(world.owner, route, target), 403, shapes.NOT_ADMIN)
-        assert call(world.boss, route, victim).status_code == status
-        shapes.error(call(world.boss, route, shapes.ABSENT_USER), 404, "User not found")
-    else:
-        jobs = world.jobs
-        for client, target, want in [
-                (world.owner, jobs["owner"], status), (world.other, jobs["other"], status),
-                (world.boss, jobs["boss"], status), (world.boss, jobs["owner"], status),
-                (world.owner, jobs["other"], 403), (world.other, jobs["owner"], 403), (world.owner, jobs["boss"], 403),
-                (world.owner, shapes.ABSENT_JOB, 404), (world.boss, shapes.ABSENT_JOB, 404),
-                (world.owner, "job_abc123", 404), (world.boss, jobs["owner"].lower(), 404)]:
-            r = call(client, route, target)
-            if want == status:
-                assert r.status_code == status, (target, r.text)
-            else:
-                shapes.error(r, want, {403: shapes.NOT_YOURS, 404: shapes.NO_JOB}[want])
-                assert jobs["other"] not in r.text and "of other" not in r.text
+def test_each_scope_alone_and_all_but_it(world, route):
+    """The row's scope is enough and is needed, whatever the others are."""
+    expected = EXPECTED[route.handler]
+    if expected.credential == "PUBLIC":
+        return
+    who, mine = ("boss", SCOPES) if expected.credential == "ADMIN" else ("owner", SCOPES[:-1])
+    need = None if expected.scope == "NONE" else expected.scope.lower().replace("_", ":")
+    cases = [(scope,) for scope in mine] + ([tuple(s for s in mine if s != need)] if need else [mine])
+    for scopes in cases:
+        if route.handler == "logout":
+            world.limited.pop((who, scopes), None)
+        target, token = world.good(route, who, scopes)
+        r = world.ask(route, target, token)
+        if need is None or need in scopes:
+            assert r.status_code == expected.status, (scopes, r.text)
+        else:
+            world.refused(r, 403, "Missing scope: " + need)
 
 
 @every_route
-def test_head_and_wrong_queries_do_not_open_doors(p3d, world, route):
+def test_what_one_may_submit_one_may_read(world, route):
+    """A token with jobs:write alone reads what it submitted itself, and learns nothing of anything else."""
+    expected, need = EXPECTED[route.handler], "Missing scope: jobs:read"
+    if expected.scope != "JOBS_READ":
+        return
+    if not world.written:
+        token = world.mint(world.people["owner"], ("jobs:write",))
+        job = world.p3d.client(token).submit("canary written")
+        world.people["boss"].wait(job)
+        world.written = token, job
+    writer, job = world.written
+    if expected.whose != "job":
+        world.refused(world.ask(route, "", writer), 403, need)
+        return
+    assert world.ask(route, job, writer).status_code == expected.status
+    for target in (world.jobs["owner"], world.jobs["other"], world.jobs["nobody"], shapes.ABSENT_JOB):
+        world.refused(world.ask(route, target, writer), 403, need)
+    for scopes in (("jobs:write",), ("account", "files:read")):
+        world.refused(world.ask(route, job, world.good(route, "owner", scopes)[1]), 403, need)
+    for who, status in (("owner", expected.status), ("boss", expected.status), ("other", 403)):
+        assert world.ask(route, job, world.people[who].token).status_code == status
+
+
+@every_route
+def test_whose_it_is(world, route):
+    """Own: yes. Another's or nobody's: 403, of administrators yes. Absent: 404. Administrators' routes: 403, always."""
+    expected = EXPECTED[route.handler]
+    judge = {None: whose_nothing, "job": whose_job, "user": whose_user, "self": whose_self, "token": whose_token}
+    if expected.credential != "PUBLIC":
+        judge[expected.whose](world, route, expected)
+    for person in ("owner", "other"):  # after all of that
+        client = world.people[person]
+        world.nobody.ok("GET", "/api/v1/users/me", headers={"Authorization": "Bearer " + client.token})
+
+
+def whose_nothing(world, route, expected):
+    for who in ("owner", "boss"):
+        target, token = world.good(route, who)
+        if route.handler == "logout":
+            token = world.mint(world.people[who])
+        r = world.ask(route, target, token)
+        if expected.credential == "ADMIN" and who == "owner":
+            world.refused(r, 403, shapes.NOT_ADMIN)
+        else:
+            assert r.status_code == expected.status, r.text
+
+
+def whose_user(world, route, expected):
+    target, boss = world.good(route, "boss")
+    for one in (target, world.people["owner"].user["user_id"], shapes.ABSENT_USER, "x"):
+        world.refused(world.ask(route, one, world.people["owner"].token), 403, shapes.NOT_ADMIN)
+    assert world.ask(route, target, boss).status_code == expected.status
+    for absent in (shapes.ABSENT_USER, "x", world.people["deleted"].user["user_id"]):
+        world.refused(world.ask(route, absent, boss), 404, NO_USER)
+
+
+def whose_self(world, route, expected):
+    mine, token = world.good(route, "owner")
+    for one in (world.people["other"].user["user_id"], world.people["boss"].user["user_id"], shapes.ABSENT_USER, "x"):
+        world.refused(world.ask(route, one, token), 403, shapes.NOT_ADMIN)
+    world.refused(world.ask(route, mine, world.people["other"].token), 403, shapes.NOT_ADMIN)
+    weak = world.mint(world.people["boss"], ("account",))
+    world.refused(world.ask(route, mine, weak), 403, shapes.NOT_ADMIN)
+    assert world.ask(route, mine, token).status_code == expected.status
+    boss = world.people["boss"].token
+    assert world.ask(route, mine, boss).status_code == expected.status
+    for absent in (shapes.ABSENT_USER, "x"):
+        world.refused(world.ask(route, absent, boss), 404, NO_USER)
+
+
+def whose_token(world, route, expected):
+    people = world.people
+    others = people["other"].token
+    for name in (others, others[:12], people["boss"].token, world.bad["expired"][0] + "x"):
+        text, status = (NO_SUCH_TOKEN, 404) if len(name) in (12, 54) else (None, 400)
+        world.refused(world.ask(route, name, people["owner"].token), status, text)
+    world.refused(world.ask(route, people["owner"].token, people["boss"].token), 404, NO_SUCH_TOKEN)
+    target, token = world.good(route, "owner")
+    world.refused(world.ask(route, target, people["other"].token), 404, NO_SUCH_TOKEN)
+    assert world.ask(route, target, token).status_code == expected.status
+
+
+def whose_job(world, route, expected):
+    jobs, people = world.jobs, world.people
+    weak = world.mint(people["boss"], ("jobs:read",))
+    mine = [(people[who].token, jobs[who]) for who in ("owner", "other", "boss")]
+    mine += [(people["boss"].token, jobs[who]) for who in ("owner", "nobody", "suspended", "deleted")]
+    mine += [(weak, jobs["boss"])]
+    for token, target in mine:
+        assert world.ask(route, target, token).status_code == expected.status, target
+    for who in ("owner", "other", "boss"):
+        foreign = [job for name, job in jobs.items() if name not in (who, "failed", "running", "queued")]
+        foreign += [jobs[name] for name in ("failed", "running", "queued") if who != "other"]
+        for target in foreign:  # the state of it makes no difference
+            token = weak if who == "boss" else people[who].token
+            world.refused(world.ask(route, target, token), 403, shapes.NOT_YOURS)
+        own = jobs[who]
+        for absent in (shapes.ABSENT_JOB, "job_abc123", own.lower(), "job_1" + own[5:], own + "A", "x"):
+            world.refused(world.ask(route, absent, people[who].token), 404, shapes.NO_JOB)
+
+
+@every_route
+def test_signed_urls(world, route):
+    expected, jobs = EXPECTED[route.handler], world.jobs
+    ids = {name: person.user["user_id"] for name, person in world.people.items()}
+    if expected.credential == "PUBLIC":
+        return
+
+    def signed(target, who, **kw):
+        url = sign(world.p3d, path_of(route, target), ids.get(who, who), **kw)
+        return url[len(world.p3d.base):]
+
+    def fetch(url, headers=None):
+        return world.nobody.call(route.method, url, body_of(route), headers=headers)
+    target = targets_of(world, route)[0]
+    if expected.credential != "URL":
+        for who in ("owner", "boss"):
+            for method in ("GET", route.method):
+                world.refused(fetch(signed(target, who, method=method)), 401, shapes.NO_TOKEN)
+        return
+    for who, whose in (("owner", "owner"), ("boss", "owner"), ("boss", "nobody"), ("boss", "deleted"),
+                       ("other", "other")):
+        assert fetch(signed(jobs[whose], who)).status_code == expected.status, (who, whose)
+    for who, whose in (("other", "owner"), ("owner", "other"), ("owner", "nobody"), ("owner", "deleted"),
+                       ("other", "boss"), ("owner", "queued"), ("owner", "failed")):
+        world.refused(fetch(signed(jobs[whose], who)), 403, shapes.NOT_YOURS)
+    for absent in (shapes.ABSENT_JOB, "x"):
+        world.refused(fetch(signed(absent, "owner")), 404, shapes.NO_JOB)
+    url = signed(target, "owner")
+    at, last = url.index("sig=") + 4, "0" if url[-1] != "0" else "1"
+    owners, others = (path_of(route, jobs[name]) for name in ("owner", "other"))
+    wrong = [url[:-1] + last, url[:-1], url + "0", url[:at] + ids["boss"][5:] + url[at + 16:],
+             url[:at] + "0" * 16 + url[at + 16:], url.replace(owners, others), url.split("&")[0],
+             url.replace("exp=", "exp=1"), url.replace("exp=", "exp=0"), url.replace("sig=", "sig=A"),
+             url + "&" + url.split("?")[1],
+             changed(url, sig=url[at:].upper()), signed(target, "owner", exp=int(time.time()) - 1),
+             signed(target, "owner", method="POST"), signed(target, "owner", key=b"\0" * 32), signed(target, None),
+             signed(target, "suspended"), signed(jobs["suspended"], "suspended"), signed(jobs["deleted"], "deleted"),
+             signed(target, shapes.ABSENT_USER)]
+    for one in wrong:
+        world.refused(fetch(one), 401, BAD_URL)
+    for headers, status, text in (({"Authorization": "Bearer " + world.people["other"].token}, 403, shapes.NOT_YOURS),
+                                  ({"Authorization": "Bearer " + world.bad["expired"][0]}, 401, EXPIRED),
+                                  ({"X-API-Key": "nonsense"}, 401, shapes.BAD_TOKEN),
+                                  ({"Authorization": "Basic x"}, 401, shapes.BAD_SCHEME)):
+        world.refused(fetch(url, headers), status, text)  # a credential in a header decides
+
+
+@every_route
+def test_head_and_wrong_queries_do_not_open_doors(world, route):
     """What is wrong with a request is told only to those who may be there."""
-    credential, whose, _ = EXPECTED[route.handler]
-    if whose != "job":
+    if EXPECTED[route.handler].whose != "job":
         return
-    target = world.jobs["owner"]
+    target, stranger = world.jobs["owner"], world.people["other"].token
     for query in ("?format=nonsense", "?filename=%ff", "?format=base64", "?wait=x"):
-        r = world.other.call(route.method, path_of(route, target) + query)
-        shapes.error(r, 403, shapes.NOT_YOURS)
-        shapes.error(p3d.client().call(route.method, path_of(route, target) + query), 401, shapes.NO_TOKEN)
-    r = world.other.call("HEAD", path_of(route, target))
+        world.refused(world.ask(route, target, stranger, query=query), 403, shapes.NOT_YOURS)
+        world.refused(world.ask(route, target, query=query), 401, shapes.NO_TOKEN)
+    r = world.ask(route, target, stranger, method="HEAD")
     assert r.status_code == 403 and r.content == b""
-    assert p3d.client().call("HEAD", path_of(route, target)).status_code == 401
+    assert world.ask(route, target, method="HEAD").status_code == 401
 
+
+# ---- what the table does not say
 
 def test_files_of_a_job_are_only_those(world):
-    path = "/api/v1/system/jobs/%s/files/" % world.jobs["owner"]
-    assert world.owner.get(path + "result.glb").content == TINY_GLB
-    assert world.owner.get(path + "thumbnail.png").headers["Content-Type"] == "image/png"
+    path, owner = "/api/v1/system/jobs/%s/files/" % world.jobs["owner"], world.p3d.client(world.people["owner"].token)
+    assert owner.get(path + "result.glb").content == TINY_GLB
+    assert owner.get(path + "thumbnail.png").headers["Content-Type"] == "image/png"
     for name in ("nothing.glb", "input.json", "..%2fresult.glb", "%2e%2e", "result.glb%00", "%2fetc%2fpasswd", "..",
                  "Result.glb", "result.glb/"):
-        shapes.error(world.owner.get(path + name), 404)
+        shapes.error(owner.get(path + name), 404)
 
 
-def test_two_different_credentials_are_refused(p3d, world):
-    both = {"Authorization": "Bearer " + world.owner.token, "X-API-Key": world.other.token}
-    assert p3d.client().get("/api/v1/users/me", headers=both).status_code == 401
-    same = {"Authorization": "Bearer " + world.owner.token, "X-API-Key": world.owner.token}
-    assert p3d.client().get("/api/v1/users/me", headers=same).status_code == 200
-    loose = {"authorization": "bearer   " + world.owner.token + " "}  # RFC 9110: the scheme's case is free
-    assert p3d.client().get("/api/v1/users/me", headers=loose).status_code == 200
+def test_two_different_credentials_are_refused(world):
+    owner, other = (world.people[name].token for name in ("owner", "other"))
+    both = {"Authorization": "Bearer " + owner, "X-API-Key": other}
+    assert world.nobody.get("/api/v1/users/me", headers=both).status_code == 401
+    same = {"Authorization": "Bearer " + owner, "X-API-Key": owner}
+    assert world.nobody.get("/api/v1/users/me", headers=same).status_code == 200
+    loose = {"authorization": "bearer   " + owner + " "}  # RFC 9110: the scheme's case is free
+    assert world.nobody.get("/api/v1/users/me", headers=loose).status_code == 200
 
 
-def test_history_shows_only_own_jobs(p3d, world):
+def test_a_credential_twice_is_none(world):
+    """Proxies differ about which of two headers counts."""
+    good, other = ("Bearer " + world.people[name].token for name in ("owner", "other"))
+    for name, values in (("Authorization", (good, good)), ("Authorization", (other, good)),
+                         ("X-API-Key", (good[7:],) * 2), ("Authorization", (good, "Bearer nonsense")),
+                         ("Authorization", ("", good))):
+        with Raw(world.p3d.base) as raw:
+            lines = "".join("%s: %s\r\n" % (name, value) for value in values)
+            raw.send(("GET /api/v1/users/me HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (raw.host, lines)).encode())
+            answer = raw.response()
+        assert (answer.status, answer.json()["detail"]) == (401, shapes.BAD_SCHEME), values
+
+
+def test_history_shows_only_own_jobs(world):
+    path = "/api/v1/system/jobs/history?limit=500"
+    clients = {name: world.p3d.client(person.token) for name, person in world.people.items()}
+    ids = {name: person.user["user_id"] for name, person in world.people.items()}
     for name in ("owner", "other"):
-        client = getattr(world, name)
-        page = client.ok("GET", "/api/v1/system/jobs/history?limit=500")
-        assert {row["user_id"] for row in page["jobs"]} == {client.user["user_id"]}
-        assert page["pagination"]["total"] == len(page["jobs"])
-        assert world.jobs[name] in [row["job_id"] for row in page["jobs"]]
-    everything = world.boss.ok("GET", "/api/v1/system/jobs/history?limit=500")["jobs"]
+        for filters in ("", "&status=completed", "&feature=mesh_generation", "&offset=0", "&start_date=2020-01-01"):
+            page = clients[name].ok("GET", path + filters)
+            assert {row["user_id"] for row in page["jobs"]} == {ids[name]}
+            assert page["pagination"]["total"] == len(page["jobs"])
+            assert world.jobs[name] in [row["job_id"] for row in page["jobs"]]
+    everything = clients["boss"].ok("GET", path)["jobs"]
     assert set(world.jobs.values()) <= {row["job_id"] for row in everything}
-    mine = world.boss.ok("GET", "/api/v1/system/jobs/history?limit=500&user_id=" + world.owner.user["user_id"])
-    assert {row["user_id"] for row in mine["jobs"]} == {world.owner.user["user_id"]}
-    r = world.other.get("/api/v1/system/jobs/history?user_id=" + world.owner.user["user_id"])
-    assert r.status_code == 403 and world.jobs["owner"] not in r.text
+    mine = clients["boss"].ok("GET", path + "&user_id=" + ids["owner"])
+    assert {row["user_id"] for row in mine["jobs"]} == {ids["owner"]}
+    world.refused(clients["other"].get(path + "&user_id=" + ids["owner"]), 403, None)
+    # A place in another's history is no way in.
+    cursor = clients["boss"].ok("GET", "/api/v1/system/jobs/history?limit=1")["pagination"]["next_cursor"]
+    for row in clients["owner"].ok("GET", path + "&cursor=" + cursor)["jobs"]:
+        assert row["user_id"] == ids["owner"]
 
 
 def test_the_owner_is_the_tokens_user(world):
     """A user_id in the body is refused, at every depth where a body has fields of ours."""
-    me = world.owner.user["user_id"]
+    me, other = world.people["owner"].user["user_id"], world.p3d.client(world.people["other"].token)
     for path, body in (("/api/v1/mesh-generation", {"prompt": "x", "user_id": me}),
                        ("/api/v1/jobs", {"feature": "mesh_generation", "inputs": {"prompt": "x"}, "user_id": me}),
                        ("/api/v1/jobs", {"feature": "mesh_generation", "inputs": {"prompt": "x", "user_id": me}})):
-        assert [loc[-1] for loc, _ in shapes.faults(world.other.post(path, body))] == ["user_id"]
-    job = world.other.submit("plain")
-    assert world.other.job(job)["user_id"] == world.other.user["user_id"]
+        assert [loc[-1] for loc, _ in shapes.faults(other.post(path, body))] == ["user_id"]
+    job = other.submit("plain")
+    assert other.job(job)["user_id"] == world.people["other"].user["user_id"]
 
 
 def test_queue_stats_are_of_all(world):
     """The one thing that is not isolated: numbers, and nothing but numbers."""
-    mine, all_ = (c.ok("GET", "/api/v1/system/jobs/queue/stats")["data"] for c in (world.other, world.boss))
-    assert mine["completed_jobs"] == all_["completed_jobs"] >= 3
-    text = str(mine)
+    clients = [world.p3d.client(world.people[name].token) for name in ("other", "boss")]
+
+    def settled():
+        mine, all_ = (c.ok("GET", "/api/v1/system/jobs/queue/stats")["data"] for c in clients)
+        return mine["completed_jobs"] == all_["completed_jobs"] >= 3 and mine
+    text = str(until(settled, what="the same numbers"))
     assert "user_" not in text and "job_" not in text
 
 
-def test_one_connection_many_callers(p3d, world):
+def test_one_connection_many_callers(world):
     """What one request on a connection may do, the next one on it may not."""
-    one = Client(p3d.base)
+    one, people = Client(world.p3d.base), world.people
     path = "/api/v1/system/jobs/" + world.jobs["owner"]
+    signed = sign(world.p3d, path + "/download", people["owner"].user["user_id"])[len(world.p3d.base):]
     for _ in range(3):
-        for client, status in ((world.owner, 200), (world.other, 403), (world.boss, 200), (None, 401)):
-            headers = {"Authorization": "Bearer " + client.token} if client else {}
-            assert one.get(path, headers=headers).status_code == status
+        for who, status in (("owner", 200), ("other", 403), ("boss", 200), (None, 401), ("suspended", 401),
+                            ("url", 200)):
+            if who == "url":
+                assert one.get(signed).status_code == 200
+                continue
+            headers = {"Authorization": "Bearer " + people[who].token} if who else {}
+            for tail in ("", "/download"):
+                assert one.get(path + tail, headers=headers).status_code == status
+
+
+def test_nothing_was_changed_by_anybody_else(world):
+    for name in ("owner", "other", "boss"):
+        client, user = world.p3d.client(world.people[name].token), world.people[name].user
+        assert client.ok("GET", "/api/v1/users/me")["user"] == user
+        assert client.job(world.jobs[name])["inputs"]["prompt"] == "canary of " + name
+        assert world.nobody.post("/api/v1/users/login", {"username": user["username"], "password": PASSWORD}).ok
+
+
+# ---- the store is away
+
+@pytest.mark.parametrize("how", ["it hangs", "it is gone"])
+def test_without_redis_nobody_is_judged(everything, how):
+    """503 for the good and the expired alike: never 401, never 200. Nothing is guessed."""
+    world = everything.mode("quick")
+    spent = {r: world.mint(world.people["late"]) for r in ("logout", "token_revoke")}
+    calls, ids = [], {name: person.user["user_id"] for name, person in world.people.items()}
+    for route in routes.ALL:
+        expected = EXPECTED[route.handler]
+        if expected.credential == "PUBLIC":
+            continue
+        target = {"job": world.jobs["owner"], "user": shapes.ABSENT_USER, "self": ids["late"],
+                  "token": spent["token_revoke"]}.get(expected.whose, "")
+        who = "boss" if expected.credential == "ADMIN" else "late" if expected.mode == "AUTH" else "owner"
+        good = spent["logout"] if route.handler == "logout" else world.people[who].token
+        for token in (good, world.forged, world.bad["expired"][0], world.bad["suspended"][0]):
+            calls.append((route, target, token, ""))
+        if expected.credential == "URL":
+            url = sign(world.p3d, path_of(route, target), ids["owner"])
+            calls.append((route, target, None, url[url.index("?"):]))
+    redis, supervisor = world.p3d.pid("redis"), world.p3d.process.pid
+    if how == "it hangs":
+        os.kill(redis, signal.SIGSTOP)
+    else:
+        os.kill(supervisor, signal.SIGSTOP)  # else it would start another at once
+        os.kill(redis, signal.SIGKILL)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(24) as pool:
+            answers = list(pool.map(lambda c: Client(world.p3d.base).call(
+                c[0].method, path_of(c[0], c[1]) + c[3], body_of(c[0]),
+                headers={"Authorization": "Bearer " + c[2]} if c[2] else {}), calls))
+        garbage = world.nobody.get("/api/v1/users/me", headers={"Authorization": "Bearer nonsense"})
+        public = [world.ask(r, "") for r in routes.ALL if r.handler in ("root", "health", "auth_status", "features")]
+    finally:
+        os.kill(redis if how == "it hangs" else supervisor, signal.SIGCONT)
+    for (route, _, _, _), r in zip(calls, answers):
+        world.refused(r, 503, shapes.AUTH_DOWN if route.mode == "AUTH" else None)
+    assert len(answers) > 120
+    world.refused(garbage, 401, shapes.BAD_TOKEN)  # seen without asking anybody
+    assert [r.status_code for r in public] == [200] * len(public)
+    path = "/api/v1/system/jobs/" + world.jobs["owner"]
+    header = {"Authorization": "Bearer " + world.people["owner"].token}
+    until(lambda: world.nobody.get(path, headers=header).status_code == 200, 30, "an answer again")
+
+
+# ---- simple mode
+
+def simple_target(world, route):
+    return {"job": world.jobs["owner"], "user": shapes.ABSENT_USER, "self": world.people["owner"].user["user_id"],
+            "token": "p3d_0aaaaaaa"}.get(EXPECTED[route.handler].whose, "")
+
+
+@every_route
+def test_simple_mode(everything, route):
+    """Everybody may do everything with every job; there are no accounts, whatever is shown."""
+    world, expected = everything.mode("simple"), EXPECTED[route.handler]
+    target, people = simple_target(world, route), world.people
+    shown = [{}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic x"}, {"X-API-Key": "nonsense"}]
+    shown += [{"Authorization": "Bearer " + token} for token in (people["boss"].token, world.bad["suspended"][0])]
+    for headers in shown:
+        r = world.ask(route, target, headers=headers)
+        if expected.mode == "AUTH":
+            world.refused(r, 503, shapes.AUTH_OFF)
+        else:
+            assert r.status_code == expected.status, r.text
+    if expected.whose == "job":
+        for name in ("owner", "other", "nobody", "deleted"):
+            assert world.ask(route, world.jobs[name]).status_code == expected.status
+        world.refused(world.ask(route, shapes.ABSENT_JOB), 404, shapes.NO_JOB)
+    if expected.credential == "URL":  # what needs no credential ignores it
+        good = sign(world.p3d, path_of(route, target), None)
+        query = good[good.index("?"):]
+        for one in (query, query[:-1], "?exp=1&sig=" + "0" * 80, "?sig=x"):
+            assert world.ask(route, target, query=one).status_code == expected.status
+
+
+@every_route
+def test_simple_mode_with_keys(everything, route):
+    world, expected = everything.mode("keys"), EXPECTED[route.handler]
+    target, boss = simple_target(world, route), world.people["boss"].token
+    wrong = [{}, {"X-API-Key": "nonsense"}, {"X-API-Key": API_KEYS[0][:-1]}, {"X-API-Key": API_KEYS[0] + "x"},
+             {"Authorization": "Bearer " + boss}, {"Authorization": API_KEYS[0]},
+             {"Authorization": "Basic " + API_KEYS[0]},
+             {"X-API-Key": API_KEYS[0], "Authorization": "Bearer " + API_KEYS[1]}]
+    right = [{"X-API-Key": API_KEYS[0]}, {"Authorization": "Bearer " + API_KEYS[1]}]
+    for headers in wrong + right:
+        r = world.ask(route, target, headers=headers)
+        if expected.mode == "AUTH":
+            world.refused(r, 503, shapes.AUTH_OFF)
+        elif expected.credential == "PUBLIC" or headers in right:
+            assert r.status_code == expected.status, (headers, r.text)
+        else:
+            world.refused(r, 401, BAD_KEY)
+    if expected.mode == "AUTH" or expected.credential == "PUBLIC":
+        return
+    for name in ("api_key", "X-API-Key", "token"):
+        world.refused(world.ask(route, target, query="?%s=%s" % (name, API_KEYS[0])), 401, BAD_KEY)
+    good = sign(world.p3d, path_of(route, target), None)
+    users = sign(world.p3d, path_of(route, target), world.people["owner"].user["user_id"])
+    query = good[good.index("?"):]
+    if expected.credential != "URL":
+        world.refused(world.ask(route, target, query=query), 401, BAD_KEY)
+        return
+    assert world.ask(route, target, query=query).status_code == expected.status
+    for one in (query[:-1] + ("0" if query[-1] != "0" else "1"), users[users.index("?"):],
+                query.replace("exp=", "exp=1")):
+        world.refused(world.ask(route, target, query=one), 401, BAD_URL)
+    world.refused(world.ask(route, target, query=query, headers={"X-API-Key": "nonsense"}), 401, BAD_KEY)

@@ -104,6 +104,29 @@ def test_api_keys():
         shapes.error(nobody.get("/api/v1/users/me"), 503, shapes.AUTH_OFF)
 
 
+@pytest.mark.parametrize("host, security, what", [
+    ("0.0.0.0", SIMPLE, "everybody there may do everything"),
+    ("::", SIMPLE, "everybody there may do everything"),
+    ("0.0.0.0", {**SIMPLE, "api_key_required": True, "api_keys": ["first-key-0123456789"]},
+     "everybody with an API key sees all jobs"),
+    ("127.0.0.1", SIMPLE, None), ("0.0.0.0", {}, None),
+], ids=["all", "all of IPv6", "with keys", "loopback", "with accounts"])
+def test_an_open_server_says_so(host, security, what):
+    """In its log at every start, in auth-status, and in the greeting."""
+    config = {"server": {"host": host}, "security": security}
+    with P3D(models={"tiny": TINY}, config=config, workers=1) as p3d:
+        base = "http://127.0.0.1:" + p3d.base.rsplit(":", 1)[1]
+        warned = [line for line in p3d.log().splitlines() if "unsafe_setting" in line and "security.user_auth_enabled" in line]
+        assert len(warned) == (1 if what else 0), p3d.log()
+        for line in warned:
+            assert " warn " in line and what in line and "other machines reach" in line, line
+        greeting, status = Client(base).ok("GET", "/")["description"], Client(base).ok("GET", STATUS)
+        for text in (greeting, status["description"]):
+            assert ("may do everything" in text) == (security != {}), text
+            assert ("Simple mode" in text) == (security != {}), text
+        assert status["features"]["job_isolation"] == (security == {})
+
+
 def test_modes_change_and_nothing_is_lost():
     with P3D(models={"tiny": TINY}, workers=1) as p3d:
         def restart(**environment):

@@ -14,6 +14,7 @@
 #include "core/store/store_internal.h"
 #include "p3d/config.h"
 #include "p3d/lease.h"
+#include "p3d/records.h"
 
 #include "fuzz.h"
 
@@ -55,12 +56,37 @@ static void on_answer(void *priv, int err, const struct p3d_answer *a)
     {                                                                                              \
         return p3d_store_##name(&p->store, __VA_ARGS__, on_answer, p);                             \
     }
-CALL(login_find, P3D_STR("ann"))
-CALL(login_token, &owner, "00", P3D_STR("p3d_0abc"), P3D_STR("login"), 0, 10)
+static struct p3d_attempt attempt = {.address = "2001:db8::1", .free = 5};
+static const struct p3d_user user = {.id = {"user_00112233445566aa"}, .username = "ann"};
+static const struct p3d_new_token token = {
+    .hash = "00", .prefix = {"p3d_0abc", 8}, .name = {"login", 5}, .max_login = 10};
+static const struct p3d_user_change change = {.username = {"bob", 3}, .status = "suspended"};
+static const struct p3d_import_token old_token = {.owner = {"user_00112233445566aa"},
+                                                  .hash = "00",
+                                                  .prefix = {"abc", 3}};
+static const struct p3d_import_user old_user = {
+    .id = {"user_00112233445566aa"}, .username = {"ann", 3}, .email = {"a@b", 3}};
+static const struct p3d_import_job old_job = {.job = {.id = {"job_001ARZ3NDEKTSV4RRFFQ69G5FAV"}},
+                                              .kind = {"f/m", 3}};
+CALL(login_begin, P3D_STR("ann"), &attempt)
+CALL(register_begin, P3D_STR("ann"), P3D_STR("a@b"), &attempt)
+CALL(self_begin, &who, &attempt)
+CALL(attempt_end, &attempt, &owner, P3D_ATTEMPT_FAILED)
+CALL(login_token, &attempt, &user, &token)
+CALL(password_set, &who, &owner, P3D_STR("old"), P3D_STR("new"), true, &attempt)
+CALL(token_add, &who, &token)
+CALL(token_list, &who, 100, 0)
+CALL(token_revoke, &who, NULL, P3D_STR("p3d_0abc"))
+CALL(user_change, &who, true, &owner, &change)
+CALL(audit, &who, 10, P3D_STR(""), &owner)
+CALL(keys_rotate, &who, 1000, false)
+CALL(import_user, &old_user)
+CALL(import_token, &old_token)
+CALL(import_job, &old_job)
 CALL(password_swap, &owner, P3D_STR("old"), P3D_STR("new"))
 CALL(check_access, &who, &job)
 CALL(user_list, &who, 10, 0)
-CALL(user_get, &who, &owner)
+CALL(user_find, &who, true, P3D_STR("user_00112233445566aa"))
 CALL(user_delete, &who, &owner)
 CALL(job_get, &who, &job)
 CALL(queue_stats, &who)
@@ -73,6 +99,11 @@ CALL(release, &lease)
 CALL(reap, 1000)
 CALL(check, "store-id", &p->why)
 
+static int call_keys(struct peer *p)
+{
+    return p3d_store_keys(&p->store, on_answer, p);
+}
+
 static int call_ping(struct peer *p)
 {
     return p3d_store_ping(&p->store, on_answer, p);
@@ -83,9 +114,7 @@ static int call_user_add(struct peer *p)
     struct p3d_new_user u = {.username = P3D_STR("ann"),
                              .email = P3D_STR("ann@example.com"),
                              .password_hash = P3D_STR("hash"),
-                             .token_hash = "00",
-                             .token_prefix = P3D_STR("p3d_0abc"),
-                             .token_name = P3D_STR("login")};
+                             .token = token};
     return p3d_store_user_add(&p->store, &u, on_answer, p);
 }
 
@@ -111,12 +140,12 @@ static int call_outbox(struct peer *p)
 
 static int (*const calls[])(struct peer *p) = {
     NULL, /* the greeting */
-    call_login_find,
+    call_login_begin,
     call_login_token,
     call_password_swap,
     call_check_access,
     call_user_list,
-    call_user_get,
+    call_user_find,
     call_user_delete,
     call_job_get,
     call_queue_stats,
@@ -133,6 +162,20 @@ static int (*const calls[])(struct peer *p) = {
     call_submit,
     call_history,
     call_outbox,
+    call_self_begin,
+    call_attempt_end,
+    call_password_set,
+    call_token_add,
+    call_token_list,
+    call_token_revoke,
+    call_user_change,
+    call_audit,
+    call_keys,
+    call_keys_rotate,
+    call_import_user,
+    call_import_token,
+    call_import_job,
+    call_register_begin,
 };
 
 /* ---- what an answer holds ---- */
@@ -161,8 +204,28 @@ static void check_user(const struct p3d_user *u)
     FUZZ_CHECK(memchr(u->password_hash, 0, sizeof(u->password_hash)) != NULL);
 }
 
+static void check_token(const struct p3d_token_info *t)
+{
+    check_str(p3d_str_z(t->prefix));
+    check_str(p3d_str_z(t->name));
+    FUZZ_CHECK(t->scopes <= P3D_SCOPE_ALL);
+}
+
+static void check_entry(const struct p3d_audit_entry *e)
+{
+    const char *const all[] = {e->actor, e->action, e->target, e->address, e->detail};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        check_str(p3d_str_z(all[i]));
+}
+
 static void check_answer(const struct p3d_answer *a)
 {
+    for (size_t i = 0; i < a->n && a->tokens != NULL; i++)
+        check_token(&a->tokens[i]);
+    for (size_t i = 0; i < a->n && a->audit != NULL; i++)
+        check_entry(&a->audit[i]);
+    for (size_t i = 0; i < a->n && a->keys != NULL; i++)
+        check_str((struct p3d_str){(const char *)a->keys[i].secret, sizeof(a->keys[i].secret)});
     FUZZ_CHECK(memchr(a->caller.s, 0, sizeof(a->caller.s)) != NULL);
     for (size_t i = 0; i < a->n && a->jobs != NULL; i++)
         check_job(&a->jobs[i]);

@@ -2,6 +2,7 @@
 """The scripts by themselves, on a real Redis: Queue wraps each one with its arguments by name."""
 import itertools
 import os
+import re
 import sys
 
 import pytest
@@ -26,7 +27,7 @@ class Record:
     FIELDS = [("version", 1), ("state", 1), ("priority", 1), ("kind", 3), ("attempt", 3), ("max_attempts", 3),
               ("losses", 3), ("confirmed", 1), ("cancel", 1), ("progress", 5), ("rev", 10), ("fence", 15),
               ("nonce", 16), ("created", 15), ("started", 15), ("ended", 15), ("owner", 21), ("spec_len", 8),
-              ("detail_len", 8), ("cost", 9)]
+              ("detail_len", 8), ("cost", 9), ("token", 10)]
 
     def __init__(self, raw):
         at = 0
@@ -44,25 +45,37 @@ class Queue:
     def __init__(self, client):
         self.r = client
         self.scripts = {}
-        common = open(os.path.join(LUA, "common.lua")).read()
-        for name in os.listdir(LUA):
-            if name.endswith(".lua") and name != "common.lua":
-                self.scripts[name[:-4]] = client.register_script(common + open(os.path.join(LUA, name)).read())
+        read = lambda name: open(os.path.join(LUA, name + ".lua")).read()
+        rows = re.findall(r"^P3D_SCRIPT\((\w+), ([\w ]+)\)", open(os.path.join(LUA, "..", "scripts.def")).read(), re.M)
+        self.family = {name: {"directory": "a", "work": "0"}[preludes.split()[0]] for name, preludes in rows}
+        for name, preludes in rows:
+            self.scripts[name] = client.register_script("".join(map(read, ["common", *preludes.split(), name])))
         self.serial = itertools.count()
 
-    def run(self, name, *args, family="0"):
-        return text(self.scripts[name](keys=["p3d:{%s}:" % family], args=args))
+    def run(self, name, *args):
+        return text(self.scripts[name](keys=["p3d:{%s}:" % self.family[name]], args=args))
 
     # -- accounts
     def user(self, name="ann", role="user", token=None):
         uid = "user_%016x" % next(self.serial)
-        token = token or "sha-" + name
-        out = self.run("user_add", uid, name, name + "@example.com", "hash", role, "1", family="a")
+        token = token or "5ad" + name
+        out = self.run("user_add", uid, name, name + "@example.com", "hash", role, "1", "", "192.0.2.1")
         if out[0] != "ok":
             return out[0], None
-        assert self.run("account_apply", uid, 1, out[1], name, name + "@example.com", role, "active", out[2], "1",
-                        token, "p3d_0", "t", "0", out[4], "", "1", 10) == ["ok"]
+        assert self.run("account_apply", *out[1:13], "", "1", *self.token(token, out[13], login=10)) == ["ok"]
+        assert self.run("outbox", "done", uid, out[12]) == ["ok"]
         return uid, ("t", token, "0", "0")
+
+    def token(self, sha, number, scopes=0, login=0, expires=0, prefix="p3d_0AbCdEfG"):
+        """As put_token wants it."""
+        return sha, prefix, "t", expires, number, scopes, login
+
+    def change(self, uid, *pairs, actor="operator"):
+        out = self.run("user_change", uid, actor, "local", *pairs)
+        if out[0] == "ok":
+            assert self.run("account_apply", *out[1:13], "", "0") == ["ok"]
+            self.run("outbox", "done", uid, out[12])
+        return out
 
     # -- jobs
     OPEN = ("o", "", "0", "0")
@@ -75,9 +88,9 @@ class Queue:
         out = self.run("job_get", *who, ulid)
         return Record(out[3]) if out[0] == "ok" else out[0]
 
-    def claim_args(self, worker="w1", nonce=None, lease=30000, kinds=((KIND, -1),)):
+    def claim_args(self, worker="w1", nonce=None, lease=30000, kinds=((KIND, -1),), running=-1):
         nonce = nonce or "%016x" % (next(self.serial) + 1)
-        return [worker, nonce, lease, len(kinds), *[x for pair in kinds for x in pair]]
+        return [worker, nonce, lease, running, len(kinds), *[x for pair in kinds for x in pair]]
 
     def claim(self, *args, **kw):
         out = self.run("claim", *self.claim_args(*args, **kw))
@@ -114,8 +127,11 @@ class Queue:
             for index in ("p3d:{0}:i", "p3d:{0}:i:" + rec.owner):
                 assert self.r.zscore(index, ulid) == score, (index, ulid)
             if queued:
-                assert self.r.zscore("p3d:{0}:ready:" + kind, rec.owner) is not None
-                assert self.r.llen("p3d:{0}:wake:" + kind) == 1
+                ready = self.r.zscore("p3d:{0}:ready:" + kind, rec.owner) is not None
+                parked = self.r.sismember("p3d:{0}:parked:" + rec.owner, kind)
+                assert ready != parked, (ulid, ready, parked)
+                assert self.r.sismember("p3d:{0}:parked", rec.owner) or not parked
+                assert self.r.llen("p3d:{0}:wake:" + kind) == 1 or not ready
             found[ulid] = rec.state
         return found
 

@@ -148,7 +148,7 @@ class P3D:
         whole = {
             "server": {"host": "127.0.0.1", "port": 0, "processes": processes},
             "data_dir": self.data,
-            "security": {"password_iterations": 10000},
+            "security": {"password_iterations": 10000, "login_free_failures": -1},
             "workers": {"count": workers, "lease_seconds": 2, "kill_grace_seconds": 1},
             "features": {"mesh_generation": {
                 "title": "Mesh generation", "route": "mesh-generation", "default_model": default,

@@ -44,6 +44,7 @@ void p3d_work_claim_new(struct p3d_work *w)
         .max_workers = w->max_workers + w->kinds_at,
         .n = w->kinds_n,
         .lease_ms = w->lease_ms,
+        .max_concurrent = w->max_concurrent,
     };
     p3d_nonce(w->claim_text.nonce);
 }

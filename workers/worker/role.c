@@ -136,6 +136,7 @@ static void init(struct p3d_work *w, const struct p3d_config *cfg, const struct 
         .cfg = cfg,
         .in = in,
         .lease_ms = cfg->workers_lease_seconds * 1000,
+        .max_concurrent = cfg->limits_max_concurrent_jobs,
         .dirfd = -1,
         .lock_fd = -1,
         .hand_fd = -1,

@@ -25,6 +25,7 @@ struct p3d_work {
     const struct p3d_config *cfg;
     const struct p3d_inherit *in;
     int64_t lease_ms;
+    int64_t max_concurrent; /* running jobs of an owner without a limit of their own */
     int slot;
     char id[65];             /* worker id */
     int exit_status;

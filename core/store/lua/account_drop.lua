@@ -4,7 +4,10 @@
 -- KEYS[1] -> work prefix
 -- ARGV[1] -> user id
 -- Output: ok
-call('DEL', P .. 'u:' .. ARGV[1])
-call('HSET', P .. 'u:' .. ARGV[1], 'status', 'deleted', 'deleted', num(NOW), 'ver', '999999999')
-call('SADD', P .. 'tombs', ARGV[1])
+local key = P .. 'u:' .. ARGV[1]
+if call('HGET', key, 'status') ~= 'deleted' then
+  call('DEL', key)
+  call('HSET', key, 'status', 'deleted', 'deleted', num(NOW), 'ver', '999999999')
+  call('SADD', P .. 'tombs', ARGV[1])
+end
 return {'ok'}

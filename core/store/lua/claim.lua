@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The next job for a worker, leased.
 -- KEYS[1] -> work prefix
--- ARGV[1..] -> worker id, nonce, lease ms, n, n times (kind, max workers)   (claim in common.lua)
+-- ARGV[1..] -> as claim (queue.lua)
 -- Output: ok, ULID, record | NOT_FOUND
 -- States: queued -> processing. Repeating with the same nonce gives the same answer.
 local ulid, j = claim(ARGV, 1)

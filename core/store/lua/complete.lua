@@ -13,7 +13,7 @@ if j.state == PROCESSING then
   local kind = kind_name(j.kind)
   finish(ARGV[1], j, COMPLETED, ARGV[4])
   charge_measured(kind, j)
-  wake(kind)
+  slot_free(kind, j.owner)
 end
 if ARGV[5] ~= '1' then return {'ok'} end
 local ulid, k = claim(ARGV, 6)

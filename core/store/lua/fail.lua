@@ -21,7 +21,7 @@ if j.state == PROCESSING then
   else
     finish(ARGV[1], j, j.cancel == 1 and CANCELLED or FAILED, ARGV[4])
   end
-  wake(kind)
+  slot_free(kind, j.owner)
 elseif j.state == COMPLETED or j.state == CANCELLED then
   return {'STALE'}
 end

@@ -9,7 +9,7 @@ if not j then return {'STALE'} end
 if owner_gone(j.owner) then
   call('ZREM', P .. 'leases', ARGV[1])
   finish(ARGV[1], j, CANCELLED)
-  wake(kind_name(j.kind))
+  slot_free(kind_name(j.kind), j.owner)
   return {'STALE'}
 end
 lift()

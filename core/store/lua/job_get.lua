@@ -3,10 +3,7 @@
 -- KEYS[1] -> work prefix
 -- ARGV[1..4] -> access   ARGV[5] -> ULID
 -- Output: ok, caller, admin, record, queue position (0 = none) | refusal | JOB_NOT_FOUND | JOB_FORBIDDEN
-local owner, admin = access()
-if not owner then return {admin} end
-local j = job_load(ARGV[5])
-if not j then return {'JOB_NOT_FOUND', owner, admin_flag(admin)} end
-if not admin and j.owner ~= owner then return {'JOB_FORBIDDEN', owner, admin_flag(admin)} end
+local j, owner, admin = job_access(ARGV[5])
+if not j then return owner end
 local record, place = job_seen(ARGV[5], j)
 return {'ok', owner, admin_flag(admin), record, place}

@@ -18,7 +18,7 @@ local function lost(ulid, j)
   local kind = kind_name(j.kind)
   if owner_gone(j.owner) then
     finish(ulid, j, CANCELLED)
-    return wake(kind)
+    return slot_free(kind, j.owner)
   end
   if j.confirmed == 1 then
     j.losses = j.losses + 1
@@ -29,13 +29,13 @@ local function lost(ulid, j)
   end
   if j.losses >= MAX_LOSSES then
     finish(ulid, j, FAILED, '{"error":{"code":"WORKER_LOST","message":"The worker was lost ' .. MAX_LOSSES .. ' times while it ran this job"}}')
-    wake(kind)
   else
     j.state, j.progress = QUEUED, 0
     job_save(ulid, j, '')
     index(ulid, j)
     enqueue(ulid, j, kind)
   end
+  slot_free(kind, j.owner)
 end
 if NOW >= grace then
   for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', num(NOW), 'LIMIT', 0, 64)) do
@@ -50,6 +50,21 @@ for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', num(NOW), 
   local j = job_load(ulid)
   if j and j.state == QUEUED then enqueue(ulid, j, kind_name(j.kind)) end
   done = done + 1
+end
+for _, owner in ipairs(call('SRANDMEMBER', P .. 'parked', 16)) do unpark(owner) end -- a limit may be another one by now
+local grave = call('SRANDMEMBER', P .. 'graves') -- rows of tokens that a new generation has ended
+if grave and done < 64 then
+  local owner = string.match(grave, '^(.*):')
+  local gen = tonumber(call('HGET', P .. 'u:' .. owner, 'gen') or math.huge) -- no account any more: none is good
+  local rows = call('ZRANGE', P .. 'grave:' .. grave, 0, 63 - done)
+  for _, member in ipairs(rows) do
+    local sha = token_member(member)
+    local t = call('HMGET', P .. 'token:' .. sha, 'owner', 'gen')
+    if t[1] == owner and tonumber(t[2] or 0) < gen then call('DEL', P .. 'token:' .. sha) end
+    call('ZREM', P .. 'grave:' .. grave, member)
+    done = done + 1
+  end
+  if #rows == 0 then call('SREM', P .. 'graves', grave) end
 end
 local owner = call('SRANDMEMBER', P .. 'tombs')
 if owner and done < 64 then
@@ -69,13 +84,13 @@ if owner and done < 64 then
     end
     done = done + 1
   end
-  for _, sha in ipairs(call('ZRANGE', P .. 'tokens:' .. owner, 0, 63)) do
-    call('DEL', P .. 'token:' .. sha)
-    call('ZREM', P .. 'tokens:' .. owner, sha)
+  for _, member in ipairs(call('ZRANGE', P .. 'tokens:' .. owner, 0, 63)) do
+    forget_token(owner, token_member(member))
     done = done + 1
   end
   if done == before then
-    call('DEL', P .. 'logins:' .. owner)
+    call('UNLINK', P .. 'logins:' .. owner, P .. 'prefixes:' .. owner, P .. 'parked:' .. owner)
+    call('SREM', P .. 'parked', owner)
     for _, kind in ipairs(call('HKEYS', P .. 'kinds')) do call('HDEL', P .. 'vt:' .. kind, owner) end -- at most 1023
     call('SREM', P .. 'tombs', owner)
   end

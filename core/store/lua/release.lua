@@ -10,7 +10,7 @@ call('ZREM', P .. 'leases', ARGV[1])
 local kind = kind_name(j.kind)
 if owner_gone(j.owner) then
   finish(ARGV[1], j, CANCELLED)
-  wake(kind)
+  slot_free(kind, j.owner)
   return {'ok'}
 end
 j.state, j.attempt, j.progress = QUEUED, j.attempt - 1, 0
@@ -18,4 +18,5 @@ charge(kind, j.owner, -j.cost)
 job_save(ARGV[1], j, '')
 index(ARGV[1], j)
 enqueue(ARGV[1], j, kind)
+slot_free(kind, j.owner)
 return {'ok'}

@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: MIT
 -- A new job, all checks included.
 -- KEYS[1] -> work prefix
--- ARGV[1..4] -> access (common.lua)  [5] -> ULID  [6] -> kind  [7] -> priority 0..9  [8] -> max attempts
--- ARGV[9] -> most queued jobs of the owner, -1 = any  [10] -> spec JSON  [11] -> first 32 hex of SHA-256(Idempotency-Key) or ''
+-- ARGV[1..4] -> access (work.lua)  [5] -> ULID  [6] -> kind  [7] -> priority 0..9  [8] -> max attempts
+-- ARGV[9] -> most queued jobs of an owner without a limit of their own, -1 = any  [10] -> spec JSON  [11] -> first 32 hex of SHA-256(Idempotency-Key) or ''
 -- ARGV[12] -> first 32 hex of the body's hash
 -- Output: ok, caller, admin, replayed 0|1, ULID, head, queue position | refusal | QUEUE_FULL | IDEMPOTENCY_REUSED
 -- States: none -> queued. Invariant: the first write is one that is refused when memory is full.
-local caller, admin = access()
+local caller, admin, may = access()
 if not caller then return {admin} end
 local owner = caller ~= '' and caller or '-'
 local function answer(ulid, j, replayed)
@@ -26,12 +26,12 @@ if ARGV[11] ~= '' then
     end
   end
 end
-local most = tonumber(ARGV[9])
+local most = may.max_queued or tonumber(ARGV[9])
 if most >= 0 and count(P .. 'i:' .. owner, QUEUED) >= most then return {'QUEUE_FULL', caller, admin_flag(admin)} end
 local j = {
   state = QUEUED, prio = tonumber(ARGV[7]), kind = 0, attempt = 0, max = tonumber(ARGV[8]), losses = 0, confirmed = 0,
   cancel = 0, progress = 0, rev = 1, fence = 0, nonce = string.rep('0', 16), created = NOW, started = 0, ended = 0,
-  owner = owner, spec = #ARGV[10], detail = 0, cost = 0,
+  owner = owner, spec = #ARGV[10], detail = 0, cost = 0, token = may.number or 0,
 }
 if not call('SET', job_key(ARGV[5]), head_format(j) .. ARGV[10], 'NX') then return {'CONFLICT', caller, admin_flag(admin)} end
 j.kind = kind_number(ARGV[6])

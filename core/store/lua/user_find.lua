@@ -1,13 +1,20 @@
 -- SPDX-License-Identifier: MIT
 -- One account of the directory.
 -- KEYS[1] -> directory prefix
--- ARGV[1] -> login (username, or email with an '@') or id   ARGV[2] -> the name or the user id
--- Output: ok, id, number, username, email, role, status, created ms, version, password hash | USER_NOT_FOUND
-local id = ARGV[2]
-if ARGV[1] == 'login' then
-  local lower = string.lower(ARGV[2])
-  id = call('GET', P .. (string.find(lower, '@', 1, true) and 'email:' or 'username:') .. lower)
+-- ARGV[1] -> a user_… id, an integer id, an email, or a username
+-- Output: ok, account (common.lua), failed logins lately | USER_NOT_FOUND
+-- What looks like an id is one: somebody may have taken it as a username, of an account that was deleted, too.
+local name, id = ARGV[1], nil
+if string.match(name, '^user_%x+$') and #name == 21 then
+  id = name
+elseif string.match(name, '^%d+$') then
+  id = call('GET', P .. 'uid:' .. name)
+else
+  id = find_login(name)
 end
-local u = id and call('HMGET', P .. 'user:' .. id, 'number', 'username', 'email', 'role', 'status', 'created', 'ver', 'hash')
-if not u or not u[1] then return {'USER_NOT_FOUND'} end
-return {'ok', id, u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8]}
+if not id or call('EXISTS', user_key(id)) == 0 then return {'USER_NOT_FOUND'} end
+local out = user_row({'ok'}, id, user_key(id))
+local failed = 0
+for _, login in ipairs({out[4], out[5]}) do failed = failed + tonumber(call('HGET', P .. 'try:n:' .. try_name(login), 'n') or 0) end
+out[#out + 1] = failed
+return out

@@ -2,12 +2,10 @@
 -- Accounts, newest first.
 -- KEYS[1] -> directory prefix
 -- ARGV[1] -> limit (1..1000)   ARGV[2] -> offset
--- Output: ok, total, then per account: id, number, username, email, role, status, created ms
+-- Output: ok, total, then accounts (common.lua)
 local first = tonumber(ARGV[2])
 local out = {'ok', call('ZCARD', P .. 'users')}
 for _, id in ipairs(call('ZREVRANGE', P .. 'users', num(first), num(first + tonumber(ARGV[1]) - 1))) do
-  local u = call('HMGET', P .. 'user:' .. id, 'number', 'username', 'email', 'role', 'status', 'created')
-  out[#out + 1] = id
-  for i = 1, 6 do out[#out + 1] = u[i] or '' end
+  user_row(out, id, user_key(id))
 end
 return out

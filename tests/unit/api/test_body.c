@@ -61,6 +61,8 @@ static const struct p3d_body_field fields[] = {
     {.name = "count", .type = P3D_BODY_INTEGER, .minimum = 1, .maximum = 9},
     {.name = "map", .type = P3D_BODY_OBJECT},
     {.name = "later", .type = P3D_BODY_LATER},
+    {.name = "line", .type = P3D_BODY_LINE, .minimum = 1, .maximum = 4},
+    {.name = "list", .type = P3D_BODY_STRINGS, .minimum = 1, .maximum = 3},
 };
 
 static void check(const char *text, bool open, const char *fault0, const char *fault1)
@@ -69,7 +71,7 @@ static void check(const char *text, bool open, const char *fault0, const char *f
     struct p3d_error e;
     json_t *body;
     assert_int_equal(p3d_json_parse(p3d_str_z(text), &body, &e), 0);
-    assert_int_equal(p3d_body_check(body, fields, 4, open, &f), fault0[0] != '\0' ? P3D_E_VALIDATION : 0);
+    assert_int_equal(p3d_body_check(body, fields, sizeof(fields) / sizeof(fields[0]), open, &f), fault0[0] != '\0' ? P3D_E_VALIDATION : 0);
     assert_string_equal(fault(&f, 0), fault0);
     assert_string_equal(fault(&f, 1), fault1);
     p3d_faults_done(&f);
@@ -92,6 +94,42 @@ static void body_fields(void **state)
     check("{\"name\":\"x\",\"later\":\"now\"}", false, "not_supported body.later", "");
     check("{\"name\":\"x\",\"user_id\":\"u\"}", false, "extra_forbidden body.user_id", "");
     check("{\"name\":\"x\",\"prompt\":\"u\"}", true, "", "");
+}
+
+static void lines_and_lists(void **state)
+{
+    static const struct {
+        const char *fields, *fault;
+    } rows[] = {
+        {"\"line\":\"x\"", ""},
+        {"\"line\":\"\\u00e4\\u20ac\\ud83d\\ude42x\"", ""}, /* characters, not bytes */
+        {"\"line\":null,\"list\":null", ""},
+        {"\"line\":\"\"", "string_too_short body.line"},
+        {"\"line\":\"12345\"", "string_too_long body.line"},
+        {"\"line\":1", "string_type body.line"},
+        {"\"line\":\"a\\nb\"", "string_pattern_mismatch body.line"},
+        {"\"line\":\"\\u001f\"", "string_pattern_mismatch body.line"},
+        {"\"line\":\"\\u007f\"", "string_pattern_mismatch body.line"},
+        {"\"line\":\"\\u0080\"", "string_pattern_mismatch body.line"},
+        {"\"line\":\"\\u009f\"", "string_pattern_mismatch body.line"},
+        {"\"line\":\"\\u00a0\"", ""},
+        {"\"line\":\"\\u2028\"", "string_pattern_mismatch body.line"},
+        {"\"line\":\"\\u2029\"", "string_pattern_mismatch body.line"},
+        {"\"line\":\"\\u2027\"", ""},
+        {"\"list\":[\"a\"]", ""},
+        {"\"list\":[\"a\",\"a\",\"\"]", ""},
+        {"\"list\":[]", "too_short body.list"},
+        {"\"list\":[\"a\",\"b\",\"c\",\"d\"]", "too_long body.list"},
+        {"\"list\":[\"a\",null]", "string_type body.list"},
+        {"\"list\":\"a\"", "list_type body.list"},
+        {"\"list\":{}", "list_type body.list"},
+    };
+    char text[128];
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_true(p3d_format(text, sizeof(text), "{\"name\":\"x\",%s}", rows[i].fields));
+        check(text, false, rows[i].fault, "");
+    }
 }
 
 static void query(void **state)
@@ -143,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(media_types), cmocka_unit_test(bad_bodies), cmocka_unit_test(body_fields),
+        cmocka_unit_test(lines_and_lists),
         cmocka_unit_test(query),       cmocka_unit_test(filenames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,9 +11,13 @@
 
 #include <cmocka.h>
 
+#include "p3d/clock.h"
 #include "p3d/json.h"
 
 #define BASE "http://h:1"
+#define JOBS "/api/v1/system/jobs/job_001ARZ3NDEKTSV4RRFFQ69G5FAV/"
+#define NOW INT64_C(1700000000000)
+#define EXPIRES INT64_C(1700003600)
 #define SPEC                                                                                                  \
     "{\"feature\":\"mesh_generation\",\"model_id\":\"lettering\",\"model_preference\":\"trellis\","           \
     "\"inputs\":{\"prompt\":\"a cat\"},\"metadata\":{\"k\":1},\"timeout_seconds\":120}"
@@ -41,13 +45,21 @@ static struct p3d_job a_job(enum p3d_job_state state, const char *detail)
     return j;
 }
 
-static json_t *json_of(const struct p3d_job *j)
+static const struct p3d_signing no_keys;
+static const struct p3d_links unsigned_links = {.base = BASE, .signing = &no_keys, .now_ms = NOW, .expires_s = EXPIRES};
+
+static json_t *json_with(const struct p3d_job *j, const struct p3d_links *l)
 {
     struct p3d_job_view v;
     assert_int_equal(p3d_job_view_init(&v, j), 0);
-    json_t *o = p3d_job_json(&v, BASE);
+    json_t *o = p3d_job_json(&v, l);
     p3d_job_view_done(&v);
     return o;
+}
+
+static json_t *json_of(const struct p3d_job *j)
+{
+    return json_with(j, &unsigned_links);
 }
 
 static const char *text(const json_t *o, const char *key)
@@ -114,6 +126,75 @@ static void completed(void **state)
     assert_null(strstr(all, "evil"));
     free(all);
     json_decref(o);
+}
+
+static void a_key(struct p3d_signing *s)
+{
+    static const unsigned char other[P3D_SIGNING_KEY_SIZE] = "half";
+    struct p3d_key_half h = {.number = 1, .secret = "other half"};
+    p3d_signing_set(s, &h, 1, other);
+}
+
+/* url is base, path, then the query with a signature that is good for that path and caller. */
+static void assert_signed(const struct p3d_links *l, const char *url, const char *path, const char *query)
+{
+    char want[200];
+    struct p3d_owner_id user = {"none"};
+    (void)p3d_format(want, sizeof(want), "%s%s?%sexp=1700003600&sig=", l->base, path, query);
+    assert_memory_equal(url, want, strlen(want));
+    assert_int_equal(strlen(url), strlen(want) + P3D_SIGNATURE_LEN);
+    assert_int_equal(
+        p3d_signing_check(l->signing, NOW, p3d_str_z(path), p3d_str_z(url + strlen(want)), EXPIRES, &user), 0);
+    assert_string_equal(user.s, l->caller.s);
+}
+
+/* Every URL of the body, each for its own path; in the result and above it the same one. */
+static void signed_urls(void **state)
+{
+    struct p3d_signing s = {.n = 0};
+    struct p3d_links l = unsigned_links;
+    struct p3d_job j = a_job(P3D_JOB_COMPLETED, RESULT);
+    (void)state;
+    a_key(&s);
+    l.signing = &s;
+    for (int turn = 0; turn < 2; turn++) { /* for nobody, for an account that is not the owner */
+        (void)p3d_format(l.caller.s, sizeof(l.caller.s), "%s", turn == 0 ? "" : "user_0123456789abcdef");
+        json_t *o = json_with(&j, &l), *r = json_object_get(o, "result"), *list = json_object_get(r, "files");
+        assert_signed(&l, text(o, "mesh_url"), JOBS "download", "");
+        assert_signed(&l, text(o, "thumbnail_url"), JOBS "thumbnail", "");
+        assert_string_equal(text(o, "mesh_url"), text(r, "mesh_url"));
+        assert_string_equal(text(o, "thumbnail_url"), text(r, "thumbnail_url"));
+        assert_signed(&l, text(json_array_get(list, 0), "url"), JOBS "files/result.glb", "");
+        assert_signed(&l, text(json_array_get(list, 1), "url"), JOBS "files/thumb.png", "");
+        assert_string_equal(text(o, "output_mesh_path"), "result.glb");
+        json_decref(o);
+    }
+    l.base = "";
+    json_t *relative = p3d_link_json(&l, &j, "download", "format=base64");
+    assert_signed(&l, json_string_value(relative), JOBS "download", "format=base64&");
+    json_decref(relative);
+    relative = p3d_link_json(&unsigned_links, &j, "download", "format=base64");
+    assert_string_equal(json_string_value(relative), BASE JOBS "download?format=base64");
+    json_decref(relative);
+    p3d_signing_done(&s);
+}
+
+/* A page of 500 rows, with and without signatures: said, not judged. */
+static void cost(void **state)
+{
+    struct p3d_signing s = {.n = 0};
+    struct p3d_links l = unsigned_links;
+    struct p3d_job j = a_job(P3D_JOB_COMPLETED, RESULT);
+    (void)state;
+    a_key(&s);
+    for (int turn = 0; turn < 2; turn++) {
+        uint64_t begin_ms = p3d_mono_ms();
+        for (int i = 0; i < 500; i++)
+            json_decref(json_with(&j, &l));
+        print_message("500 rows %s: %d ms\n", turn == 0 ? "unsigned" : "signed", (int)(p3d_mono_ms() - begin_ms));
+        l.signing = &s;
+    }
+    p3d_signing_done(&s);
 }
 
 static void failed(void **state)
@@ -195,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queued),    cmocka_unit_test(completed), cmocka_unit_test(failed), cmocka_unit_test(cancelled),
         cmocka_unit_test(no_result), cmocka_unit_test(unreadable), cmocka_unit_test(files),
+        cmocka_unit_test(signed_urls), cmocka_unit_test(cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * core/artifact: the root and its id, reading, removing, readiness, content types.
+ * core/artifact: the root, its id and its key, reading, removing, readiness, content types.
  */
 #include "fixture.h"
 
@@ -58,13 +58,86 @@ static void bad_roots(void **state)
     assert_null(store);
 }
 
-/* Eight processes that start at once agree on one id. */
+static void store_key(void **state)
+{
+    struct fixture *f = *state;
+    struct p3d_artifacts *again = NULL, *other = NULL;
+    struct p3d_error err = {0};
+    struct stat st;
+    static const unsigned char zeros[32];
+    assert_int_equal(stat("root/.store-key", &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(st.st_size, 32);
+    assert_int_equal(st.st_nlink, 1);
+    assert_memory_not_equal(p3d_artifacts_key(f->store), zeros, 32);
+    assert_int_equal(p3d_artifacts_open("root", &again, &err), 0);
+    assert_memory_equal(p3d_artifacts_key(again), p3d_artifacts_key(f->store), 32);
+    assert_int_equal(p3d_artifacts_open("other", &other, &err), 0);
+    assert_memory_not_equal(p3d_artifacts_key(other), p3d_artifacts_key(f->store), 32);
+    p3d_artifacts_close(again);
+    p3d_artifacts_close(other);
+    /* a store of a version that knew no key gets one, and keeps its id */
+    assert_int_equal(unlink("root/.store-key"), 0);
+    assert_int_equal(p3d_artifacts_open("root", &again, &err), 0);
+    assert_string_equal(p3d_artifacts_id(again), p3d_artifacts_id(f->store));
+    assert_memory_not_equal(p3d_artifacts_key(again), p3d_artifacts_key(f->store), 32);
+    p3d_artifacts_close(again);
+}
+
+#define NO_KEY(words)                                                                              \
+    do {                                                                                           \
+        struct p3d_error no = {0};                                                                 \
+        assert_int_equal(p3d_artifacts_open("root", &store, &no), P3D_E_IO);                       \
+        assert_non_null(strstr(no.detail, "root/.store-key " words));                              \
+        assert_null(store);                                                                        \
+    } while (0)
+
+static void bad_keys(void **state)
+{
+    static const char bytes[64] = "0123456789abcdef0123456789abcdef";
+    static const size_t lengths[] = {0, 1, 31, 33, 39, 40, 64};
+    static const mode_t modes[] = {0640, 0604, 0620, 0602, 0610, 0666};
+    struct p3d_artifacts *store = NULL;
+    struct p3d_error err = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        fixture_write("root/.store-key", bytes, lengths[i]);
+        NO_KEY("does not hold 32 bytes");
+    }
+    fixture_write("root/.store-key", bytes, 32);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        assert_int_equal(chmod("root/.store-key", modes[i]), 0);
+        NO_KEY("is a secret that others may use");
+    }
+    assert_int_equal(chmod("root/.store-key", 0400), 0);
+    assert_int_equal(p3d_artifacts_open("root", &store, &err), 0);
+    assert_memory_equal(p3d_artifacts_key(store), bytes, 32);
+    p3d_artifacts_close(store);
+    store = NULL;
+    assert_int_equal(rename("root/.store-key", "elsewhere"), 0);
+    assert_int_equal(symlink("../elsewhere", "root/.store-key"), 0);
+    NO_KEY("cannot be read: it is a link");
+    assert_int_equal(unlink("root/.store-key") | mkdir("root/.store-key", 0700), 0);
+    NO_KEY("is not a file");
+    assert_int_equal(rmdir("root/.store-key") | mkfifo("root/.store-key", 0600), 0);
+    NO_KEY("is not a file");
+}
+
+static bool tell(int fd, const struct p3d_artifacts *store)
+{
+    unsigned char both[64];
+    memcpy(both, p3d_artifacts_id(store), 32);
+    memcpy(both + 32, p3d_artifacts_key(store), 32);
+    return write(fd, both, sizeof both) == sizeof both;
+}
+
+/* Eight processes that start at once agree on one id and one key. */
 static void one_id_for_all(void **state)
 {
     (void)state;
     int pipes[2];
     pid_t pids[8];
-    char first[33] = {0};
+    unsigned char first[64];
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
     for (int i = 0; i < 8; i++) {
         pids[i] = fork();
@@ -73,23 +146,22 @@ static void one_id_for_all(void **state)
             continue;
         struct p3d_artifacts *store = NULL;
         struct p3d_error err = {0};
-        bool good = !p3d_artifacts_open("shared", &store, &err) &&
-                    write(pipes[1], p3d_artifacts_id(store), 32) == 32;
+        bool good = !p3d_artifacts_open("shared", &store, &err) && tell(pipes[1], store);
         p3d_artifacts_close(store);
         _exit(good ? 0 : 1);
     }
     for (int i = 0; i < 8; i++) {
         int status;
-        char id[33] = {0};
+        unsigned char one[64];
         assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
         assert_int_equal(status, 0);
-        assert_int_equal(read(pipes[0], id, 32), 32);
+        assert_int_equal(read(pipes[0], one, sizeof one), sizeof one);
         if (i)
-            assert_string_equal(id, first);
+            assert_memory_equal(one, first, sizeof first);
         else
-            memcpy(first, id, 33);
+            memcpy(first, one, sizeof first);
     }
-    assert_int_equal(fixture_count("shared"), 1);
+    assert_int_equal(fixture_count("shared"), 2);
     assert_int_equal(close(pipes[0]) | close(pipes[1]), 0);
 }
 
@@ -176,7 +248,7 @@ static void removing(void **state)
     assert_int_equal(p3d_artifact_remove(f->store, &f->job, NULL), 0);
     assert_int_equal(lstat(JOB, &st), -1);
     assert_int_equal(stat("keepdir/file", &st), 0);
-    assert_int_equal(fixture_count("root"), 1);
+    assert_int_equal(fixture_count("root"), 2);
 }
 
 static void readiness(void **state)
@@ -184,8 +256,8 @@ static void readiness(void **state)
     struct fixture *f = *state;
     struct p3d_error err = {0};
     assert_int_equal(p3d_artifacts_check(f->store, &err), 0);
-    assert_int_equal(fixture_count("root"), 1);
-    assert_int_equal(unlink("root/.store-id") | rmdir("root"), 0);
+    assert_int_equal(fixture_count("root"), 2);
+    assert_int_equal(unlink("root/.store-id") | unlink("root/.store-key") | rmdir("root"), 0);
     assert_int_equal(p3d_artifacts_check(f->store, &err), P3D_E_IO);
     assert_non_null(strstr(err.detail, "no file can be made in root: No such file"));
 }
@@ -226,8 +298,8 @@ static void content_types(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(store_id), TEST(bad_roots), TEST(one_id_for_all), TEST(reading),
-        TEST(removing), TEST(readiness), TEST(content_types),
+        TEST(store_id), TEST(bad_roots), TEST(one_id_for_all), TEST(store_key),     TEST(bad_keys),
+        TEST(reading),  TEST(removing),  TEST(readiness),      TEST(content_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

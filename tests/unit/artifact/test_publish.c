@@ -139,7 +139,7 @@ static void refused(void **state)
             fail_msg("'%s': %d %s", traps[i], status, err.detail);
         assert_int_equal(got.size_bytes, -7);
     }
-    assert_int_equal(fixture_count("root"), 1); /* .store-id: not even a directory was made */
+    assert_int_equal(fixture_count("root"), 2); /* .store-id, .store-key: not even a directory was made */
     struct p3d_artifact got;
     struct p3d_error err = {0};
     assert_int_equal(fixture_publish(f, "dir/file", &got, &err), 0);

@@ -48,7 +48,7 @@ static void every_row(void **state)
     static const char *const good[] = {[P3D_CFG_T_BOOL] = "off",
                                        [P3D_CFG_T_TEXT] = "https://x",
                                        [P3D_CFG_T_PATH] = "x/y",
-                                       [P3D_CFG_T_LIST] = "[a, b]",
+                                       [P3D_CFG_T_LIST] = "[10.0.0.1, '::1']",
                                        [P3D_CFG_T_SECRET] = "abc"};
     static const char *const bad[] = {
         [P3D_CFG_T_BOOL] = "maybe", [P3D_CFG_T_INT] = "abc",   [P3D_CFG_T_TEXT] = "{a: 1}",
@@ -131,6 +131,8 @@ static void refused(void **state)
         {"logging: {level: loud}\n", "test.yaml:1: logging.level",
          "must be one of debug, info, warn, error, not 'loud'"},
         {"logging: {level: inf}\n", "test.yaml:1: logging.level", "not 'inf'"},
+        {"server: {trusted_proxies: [10.0.0.1, nginx]}\n", "test.yaml:1: server.trusted_proxies",
+         "must be addresses or networks, like 127.0.0.1 or 10.0.0.0/8"},
         {"server: {public_url: ftp://x}\n", "test.yaml:1: server.public_url",
          "must begin with http:// or https://"},
         {"features: 5\n", "test.yaml:1: features", "must be a map"},

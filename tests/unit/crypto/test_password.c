@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * core/crypto/password.c: published PBKDF2-HMAC-SHA256 vectors (RFC 7914 section 11), the old form,
- * what is corrupt, and the cost of a failure.
+ * the old form wrapped, what is corrupt, and the cost of a failure.
  */
 #include "../base/unit.h"
 
@@ -88,6 +88,58 @@ static void old_form(void **state)
     assert_false(stale);
 }
 
+/* hashlib.pbkdf2_hmac("sha256", OLD's 64 hex, b"\0\1…\17", 1000) */
+#define WRAPPED                                                                                    \
+    "$pbkdf2-sha256-over-sha256$i=1000$00112233445566778899aabbccddeeff$"                          \
+    "AAECAwQFBgcICQoLDA0ODw$qT+ezwS8l5Yb8kzyLm8ITpMVzZ82R5qcmpLcioUqd48"
+
+static void wrapped_vector(void **state)
+{
+    (void)state;
+    bool stale = false;
+    assert_int_equal(verify("secret pw", WRAPPED, ROUNDS, &stale), 0);
+    assert_true(stale);
+    stale = false;
+    assert_int_equal(verify("secret pW", WRAPPED, ROUNDS, &stale), P3D_E_LOGIN_FAILED);
+    assert_int_equal(verify("", WRAPPED, ROUNDS, &stale), P3D_E_LOGIN_FAILED);
+    /* Not the digest itself: who reads an old backup has no password. */
+    assert_int_equal(verify(&OLD[33], WRAPPED, ROUNDS, &stale), P3D_E_LOGIN_FAILED);
+    assert_int_equal(verify(OLD, WRAPPED, ROUNDS, &stale), P3D_E_LOGIN_FAILED);
+    assert_false(stale);
+}
+
+static void wrap(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", "x", WRAPPED, OLD "0", "$pbkdf2-sha256$i=1$c2FsdA$x"};
+    char a[P3D_PASSWORD_HASH_SIZE], b[P3D_PASSWORD_HASH_SIZE], upper[] = OLD;
+    bool stale = false;
+    assert_int_equal(p3d_password_wrap(p3d_str_z(OLD), ROUNDS, a), 0);
+    assert_int_equal(p3d_password_wrap(p3d_str_z(OLD), ROUNDS, b), 0);
+    assert_string_not_equal(a, b);
+    assert_memory_equal(a, WRAPPED, sizeof(WRAPPED) - 22 - 1 - 43 - 1);
+    assert_null(strstr(a, &OLD[33]));
+    assert_int_equal(verify("secret pw", a, ROUNDS, &stale), 0);
+    assert_true(stale);
+    assert_int_equal(verify("secret pw", b, 1, &stale), 0);
+    assert_true(stale); /* always: the next login makes a direct one */
+    assert_int_equal(verify("secret pW", a, ROUNDS, &stale), P3D_E_LOGIN_FAILED);
+    assert_int_equal(p3d_password_wrap(p3d_str_z(OLD), 100000000 / 100000, a), 0);
+    assert_true(strlen(a) + 5 < P3D_PASSWORD_HASH_SIZE);
+    for (char *c = upper + 33; *c != '\0'; c++) /* the digest's case does not matter, */
+        if (*c >= 'a')
+            *c = (char)(*c - 'a' + 'A');
+    assert_int_equal(p3d_password_wrap(p3d_str_z(upper), ROUNDS, a), 0);
+    assert_int_equal(verify("secret pw", a, ROUNDS, &stale), 0);
+    upper[20] = 'A'; /* the salt's does: its text is what was hashed */
+    assert_int_equal(p3d_password_wrap(p3d_str_z(upper), ROUNDS, a), 0);
+    assert_int_equal(verify("secret pw", a, ROUNDS, &stale), P3D_E_LOGIN_FAILED);
+    memset(a, 'x', sizeof(a));
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_int_equal(p3d_password_wrap(p3d_str_z(bad[i]), ROUNDS, a), P3D_E_VALIDATION);
+    assert_int_equal(a[0], 'x');
+}
+
 static void unknown_user(void **state)
 {
     (void)state;
@@ -124,6 +176,19 @@ static void corrupt(void **state)
         "$pbkdf2-sha256$i=1$c2FsdA$VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrL",
         "$pbkdf2-sha256$i=1$c2FsdA$VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrLwA",
         "$pbkdf2-sha256$i=1$c2FsdA$VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrLw$",
+        "$pbkdf2-sha256-over-sha256$i=1$c2FsdA$VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrLw",
+        "$pbkdf2-sha256-over-sha256$i=0$00112233445566778899aabbccddeeff$"
+        "c2FsdA$VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrLw",
+        "$pbkdf2-sha256-over-sha256$i=1$00112233445566778899aabbccddeef$"
+        "c2FsdA$VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrLw",
+        "$pbkdf2-sha256-over-sha256$i=1$00112233445566778899aabbccddeefg$"
+        "c2FsdA$VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrLw",
+        "$pbkdf2-sha256-over-sha256$i=1$00112233445566778899aabbccddeeff$"
+        "c2FsdA$VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrLw$",
+        "$pbkdf2-sha256-over-sha256$i=1$00112233445566778899aabbccddeeff$"
+        "$VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrLw",
+        "$pbkdf2-sha256-over-sha512$i=1$00112233445566778899aabbccddeeff$"
+        "c2FsdA$VawEblbjCJ/sFpHCJUS2BflBhSFt3gRl5oudV8INrLw",
         "00112233445566778899aabbccddeefg$"
         "f077b36cea0b0f4d03cb6d6c5a495659e67a2fe3e131e89d3d86f3cbc57551f2",
         "00112233445566778899aabbccddeeff$"
@@ -157,15 +222,17 @@ int __wrap_PKCS5_PBKDF2_HMAC(const char *pass, int pass_n, const unsigned char *
     return __real_PKCS5_PBKDF2_HMAC(pass, pass_n, salt, salt_n, rounds, md, n, dst);
 }
 
-/* Unknown, old, weak and current: a failure costs the same, so its time does not tell which names
- * exist. */
+/* Unknown, old, wrapped, weak and current: a failure costs the same, so its time does not tell
+ * which names exist. */
 static void failure_cost(void **state)
 {
     (void)state;
     char current[P3D_PASSWORD_HASH_SIZE], weak[P3D_PASSWORD_HASH_SIZE];
     p3d_password_hash(P3D_STR("right"), ROUNDS, current);
     p3d_password_hash(P3D_STR("right"), ROUNDS / 10, weak);
-    const char *const rows[] = {current, "", OLD, weak};
+    char thin[P3D_PASSWORD_HASH_SIZE];
+    assert_int_equal(p3d_password_wrap(p3d_str_z(OLD), ROUNDS / 10, thin), 0);
+    const char *const rows[] = {current, "", OLD, weak, WRAPPED, thin};
     for (size_t i = 0; i < COUNT(rows); i++) {
         bool stale = false;
         rounds_spent = 0;
@@ -180,6 +247,7 @@ int main(void)
         cmocka_unit_test(vectors),  cmocka_unit_test(round_trip),
         cmocka_unit_test(old_form), cmocka_unit_test(unknown_user),
         cmocka_unit_test(corrupt),  cmocka_unit_test(failure_cost),
+        cmocka_unit_test(wrap),     cmocka_unit_test(wrapped_vector),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,10 +85,33 @@ static void other_changes(void **state)
     assert_int_equal(p3d_token_check(p3d_str_z(t.s), &shard), 0);
 }
 
+/* Those of 3DAIGC: told by their form alone. */
+static void legacy(void **state)
+{
+    static const char good[] = "AZaz09-_AZaz09-_AZaz09-_AZaz09-_AZaz09-_AZa";
+    char t[sizeof(good) + 1] = "";
+    unsigned shard;
+    (void)state;
+    assert_true(p3d_token_is_legacy(P3D_STR(good)));
+    assert_int_equal(p3d_token_check(P3D_STR(good), &shard), P3D_E_TOKEN_INVALID);
+    assert_false(p3d_token_is_legacy((struct p3d_str){good, 42}));
+    assert_false(p3d_token_is_legacy(P3D_STR("AZaz09-_AZaz09-_AZaz09-_AZaz09-_AZaz09-_AZaA")));
+    assert_false(p3d_token_is_legacy((struct p3d_str){NULL, 0}));
+    for (size_t at = 0; at < sizeof(good) - 1; at++)
+        for (int c = 0; c < 256; c++) {
+            static const char allowed[] =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+            memcpy(t, good, sizeof(good));
+            t[at] = (char)c;
+            assert_int_equal(p3d_token_is_legacy((struct p3d_str){t, 43}),
+                             c != 0 && strchr(allowed, c) != NULL);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(known), cmocka_unit_test(fresh),
                                        cmocka_unit_test(every_change),
-                                       cmocka_unit_test(other_changes)};
+                                       cmocka_unit_test(other_changes), cmocka_unit_test(legacy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,10 @@ static void on_param(struct p3d_call *c)
     (void)json_object_set_new(o, "client", json_string(p3d_call_client(c)));
     (void)json_object_set_new(o, "scope", json_integer(p3d_call_access(c)->scope));
     (void)json_object_set_new(o, "kind", json_integer(p3d_call_access(c)->kind));
+    (void)json_object_set_new(o, "user", json_string(p3d_call_access(c)->url_user.s));
+    (void)json_object_set_new(o, "expires", json_integer(p3d_call_access(c)->url_expires_s));
+    (void)json_object_set_new(o, "address", json_string(p3d_call_access(c)->address));
+    (void)json_object_set_new(o, "hash", json_string(p3d_call_access(c)->token_hash));
     p3d_reply_json(c, 200, o);
 }
 
@@ -149,6 +153,8 @@ const struct p3d_route test_routes[] = {
     R(GET, "/token/{id}", TOKEN, ANY, NONE, param),
     R(GET, "/account/{id}", TOKEN, AUTH, NONE, param),
     R(GET, "/admin/x/{id}", ADMIN, ANY, NONE, param),
+    R(GET, "/url/{id}", URL, ANY, NONE, param),
+    R(DELETE, "/url/{id}", URL, ANY, NONE, param),
     R(POST, "/echo", PUBLIC, ANY, JSON, echo),
     R(POST, "/submit", PUBLIC, ANY, SUBMIT, echo),
     R(POST, "/secret", TOKEN, ANY, JSON, echo),
@@ -220,6 +226,8 @@ int server_start(const struct p3d_route *routes, size_t n)
                                  .app = &app,
                                  .routes = routes,
                                  .routes_n = n,
+                                 .signing = &app.signing,
+                                 .legacy_tokens = &app.legacy_tokens,
                                  .listen_fd = fd,
                                  .on_request = on_request};
     int r = p3d_http_start(app.http, &o, &err);

@@ -16,12 +16,15 @@
 #include "p3d/config.h"
 #include "p3d/http.h"
 #include "p3d/loop.h"
+#include "p3d/signing.h"
 
 #define WAIT_MS 10000 /* deadline of everything that must happen */
 #define BIG_FILE (50 << 20)
 
 struct p3d_app {
     struct p3d_config cfg;
+    struct p3d_signing signing;
+    bool legacy_tokens;
     struct p3d_http *http;
     pthread_t thread;
     int port;

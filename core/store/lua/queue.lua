@@ -1,0 +1,179 @@
+-- SPDX-License-Identifier: MIT
+-- Behind work.lua, in front of the scripts that move jobs: records written, indexes, kinds, fairness, limits, leases, claim.
+local MAX_LOSSES, HALF_LIFE = 3, 600000
+
+local function job_save(ulid, j, detail)
+  if detail then
+    j.detail = #detail
+    if #detail > 0 then call('SETRANGE', job_key(ulid), HEAD + j.spec, detail) end
+  end
+  j.rev = j.rev + 1
+  call('SETRANGE', job_key(ulid), 0, head_format(j))
+end
+local function index(ulid, j)
+  local s = num(score_of(j.state, j.kind, j.created))
+  call('ZADD', P .. 'i:' .. j.owner, s, ulid)
+  call('ZADD', P .. 'i', s, ulid)
+end
+
+local function kind_number(name)
+  local k = call('HGET', P .. 'kinds', name)
+  if k then return tonumber(k) end
+  if tonumber(call('HGET', P .. 'kinds', '#') or 0) >= 511 then return nil end
+  k = call('HINCRBY', P .. 'kinds', '#', 1)
+  call('HSET', P .. 'kinds', name, k, '#' .. k, name)
+  return k
+end
+
+-- Virtual time: what an owner has used of a kind. "vt:<kind>": V, and owner -> "<vt> <ms of that value> <mean cost>".
+local function vt_read(kind, owner)
+  local v = call('HMGET', P .. 'vt:' .. kind, 'V', owner)
+  local vt, at, mean = string.match(v[2] or '', '^(%S+) (%S+) (%S+)$')
+  return tonumber(v[1] or 0), tonumber(vt or 0), tonumber(at or NOW), tonumber(mean or 1000)
+end
+local function vt_write(kind, owner, vt, mean)
+  call('HSET', P .. 'vt:' .. kind, owner, string.format('%.3f %.0f %.0f', vt, NOW, mean))
+end
+
+local function wake(kind) -- at most one token; a needless one costs a worker one empty claim
+  if call('EXISTS', P .. 'ready:' .. kind) == 1 and call('LLEN', P .. 'wake:' .. kind) == 0 then
+    call('RPUSH', P .. 'wake:' .. kind, '1')
+  end
+end
+
+-- Make an owner with queued jobs eligible.
+local function owner_rearm(kind, owner)
+  if call('EXISTS', P .. 'q:' .. kind .. ':' .. owner) == 1 then
+    local V, vt, at, mean = vt_read(kind, owner)
+    -- a clock that was set back must not let it grow: 2^144 for a day, for a week infinite, or no number at all
+    vt = V + math.max(0, vt - V) * 2 ^ (-math.max(0, NOW - at) / HALF_LIFE)
+    if call('ZADD', P .. 'ready:' .. kind, 'NX', string.format('%.3f', vt), owner) == 1 then
+      vt_write(kind, owner, vt, mean)
+    end
+  end
+  wake(kind)
+end
+
+-- An owner at the limit of running jobs is parked: not in `ready`, so that no claim looks at it again and again. Whatever
+-- may have made room lets it back: the end of a lease, another limit, and now and then the reaper (the configuration's
+-- limit may have changed). The next claim parks it again if it was too early.
+local function park(kind, owner)
+  call('SADD', P .. 'parked:' .. owner, kind)
+  call('SADD', P .. 'parked', owner)
+end
+local function unpark(owner)
+  local kinds = call('SMEMBERS', P .. 'parked:' .. owner) -- at most 511
+  call('DEL', P .. 'parked:' .. owner)
+  call('SREM', P .. 'parked', owner)
+  for _, kind in ipairs(kinds) do owner_rearm(kind, owner) end
+end
+local function slot_free(kind, owner) -- a lease of this owner has ended
+  if call('EXISTS', P .. 'parked:' .. owner) == 1 then unpark(owner) end
+  wake(kind)
+end
+local function enqueue(ulid, j, kind)
+  call('ZADD', P .. 'q:' .. kind .. ':' .. j.owner, num((9 - j.prio) * 2 ^ 43 + j.created), ulid)
+  if call('SISMEMBER', P .. 'parked:' .. j.owner, kind) == 0 then owner_rearm(kind, j.owner) end
+end
+-- The owner pays `ms` more (or gets back, when negative) than what was charged at the claim.
+local function charge(kind, owner, ms, mean)
+  local _, vt, _, old = vt_read(kind, owner)
+  local ready = call('ZSCORE', P .. 'ready:' .. kind, owner)
+  if ready then
+    vt = math.max(0, tonumber(ready) + ms)
+    call('ZADD', P .. 'ready:' .. kind, 'XX', string.format('%.3f', vt), owner)
+  else
+    vt = math.max(0, vt + ms)
+  end
+  vt_write(kind, owner, vt, mean or old)
+end
+local function charge_measured(kind, j) -- after an attempt: the seconds it really took
+  local took = math.max(0, NOW - j.started)
+  local _, _, _, mean = vt_read(kind, j.owner)
+  charge(kind, j.owner, took - j.cost, mean * 0.8 + took * 0.2)
+end
+
+-- The lease of an attempt: nil and STALE unless (fence, nonce) is the one that runs.
+local function lease_check(ulid, fence, nonce)
+  local j = job_load(ulid)
+  if not j or j.state ~= PROCESSING or num(j.fence) ~= fence or j.nonce ~= nonce then return nil end
+  return j
+end
+local function finish(ulid, j, state, detail) -- PROCESSING or QUEUED -> a final state
+  j.state, j.ended = state, NOW
+  if state == COMPLETED then j.progress = 10000 end
+  job_save(ulid, j, detail)
+  index(ulid, j)
+end
+local function owner_gone(owner)
+  return owner ~= '-' and call('HGET', P .. 'u:' .. owner, 'status') == 'deleted'
+end
+
+-- What becomes of an owner that a claim has popped: run, park (at its limit) or gone (deleted).
+local function owner_fate(owner, default)
+  if owner == '-' then return 'run' end
+  local u = call('HMGET', P .. 'u:' .. owner, 'status', 'max_concurrent_jobs')
+  if u[1] == 'deleted' then return 'gone' end
+  local most = tonumber(u[2] or default)
+  return most >= 0 and count(P .. 'i:' .. owner, PROCESSING) >= most and 'park' or 'run'
+end
+
+-- Take the best job of the first kind that has one. spec: worker id, nonce, lease ms, most running jobs of
+-- an owner without a limit of their own, n, then n times kind, max_workers.
+-- Pushes a token for every one of its kinds that still has ready work and a free slot: the token that woke this worker
+-- may have been that of a kind behind the one it takes from.
+local function claim(args, at)
+  local worker, nonce, lease, kinds = args[at], args[at + 1], tonumber(args[at + 2]), tonumber(args[at + 4])
+  lift()
+  local last = call('HMGET', P .. 'worker:' .. worker, 'nonce', 'job')
+  if last[1] == nonce and last[2] and last[2] ~= '' then -- the answer to this very request was lost
+    local j = job_load(last[2])
+    if j and j.state == PROCESSING and j.nonce == nonce then return last[2], j end
+  end
+  local got, got_j
+  for i = 0, kinds - 1 do
+    local kind, max = args[at + 5 + 2 * i], tonumber(args[at + 6 + 2 * i])
+    local looked = not got or call('EXISTS', P .. 'ready:' .. kind) == 1
+    local number = looked and tonumber(call('HGET', P .. 'kinds', kind) or -1) or -1
+    local free = number >= 0 and (max < 0 or count(P .. 'i', PROCESSING, number) < max)
+    local tries = 0
+    while free and not got and tries < 32 do
+      tries = tries + 1
+      local top = call('ZPOPMIN', P .. 'ready:' .. kind)
+      local owner, vt = top[1], tonumber(top[2])
+      if not owner then break end
+      local fate = owner_fate(owner, args[at + 3])
+      if fate == 'park' then
+        park(kind, owner)
+      elseif fate == 'run' then
+        local V, _, _, mean = vt_read(kind, owner)
+        if vt > V then call('HSET', P .. 'vt:' .. kind, 'V', string.format('%.3f', vt)) end
+        local ulid = call('ZPOPMIN', P .. 'q:' .. kind .. ':' .. owner)[1]
+        local j = ulid and job_load(ulid)
+        if j and j.state == QUEUED then
+          j.state, j.attempt, j.confirmed, j.cancel, j.progress = PROCESSING, j.attempt + 1, 0, 0, 0
+          j.fence, j.nonce, j.started, j.cost = math.max(j.fence + 1, NOW), nonce, NOW, math.min(mean, 999999999)
+          call('ZADD', P .. 'leases', num(NOW + lease), ulid)
+          job_save(ulid, j, '')
+          index(ulid, j)
+          vt_write(kind, owner, vt + mean, mean)
+          got, got_j = ulid, j
+          vt = vt + mean
+        end
+        if call('EXISTS', P .. 'q:' .. kind .. ':' .. owner) == 1 then
+          call('ZADD', P .. 'ready:' .. kind, string.format('%.3f', vt), owner)
+        end
+      end
+    end
+    if number >= 0 and (max < 0 or count(P .. 'i', PROCESSING, number) < max) then wake(kind) end
+  end
+  call('HSET', P .. 'worker:' .. worker, 'nonce', nonce, 'job', got or '')
+  call('PEXPIRE', P .. 'worker:' .. worker, 600000)
+  if got then
+    call('ZREM', P .. 'workers', worker) -- counted by its lease now
+  else
+    call('ZADD', P .. 'workers', num(NOW), worker)
+  end
+  return got, got_j
+end
+
