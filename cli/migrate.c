@@ -93,7 +93,7 @@ bool p3d_migrate_fatal(struct p3d_migrate *m, int err)
     if (err != P3D_E_STORE_DOWN && err != P3D_E_STORE_FULL)
         return false;
     if (m->err == 0)
-        (void)p3d_format(m->why, sizeof(m->why), "%s", p3d_err_info(err)->detail);
+        (void)p3d_format(m->why, sizeof(m->why), "%s", p3d_err_text(err));
     m->err = err;
     return true;
 }
@@ -165,9 +165,7 @@ static int open_target(struct p3d_migrate *m)
     struct p3d_reply r = {.take = NULL};
     int rc = 0;
     const char *root = s->cfg->artifact_root;
-    char *path P3D_CLEANUP(p3d_freep) =
-        root != NULL ? p3d_strdup(root) : p3d_asprintf("%s/jobs", s->cfg->top_data_dir);
-    if (!m->dry_run && is_anothers(path)) /* before a Redis of ours is started */
+    if (!m->dry_run && is_anothers(root)) /* before a Redis of ours is started */
         return P3D_EXIT_REFUSED;
     if (!m->dry_run || !nothing_here(s->cfg))
         rc = p3d_session_connect(s);
@@ -179,7 +177,7 @@ static int open_target(struct p3d_migrate *m)
     m->store = p3d_session_store(s);
     if (m->dry_run) /* the check would note the artifact store in a new Redis */
         return p3d_session_wait(s, p3d_store_ping(m->store, p3d_session_answer, &r), &r);
-    if (p3d_artifacts_open(path, &m->artifacts, &err) != 0) {
+    if (p3d_artifacts_open(root, &m->artifacts, &err) != 0) {
         (void)fprintf(stderr, "%s\n", err.detail);
         return P3D_EXIT_REFUSED;
     }

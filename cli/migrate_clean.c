@@ -20,12 +20,10 @@ void p3d_migrate_shown(struct p3d_str s, char dst[P3D_SHOWN_SIZE])
     if (text)
         cut = p3d_utf8_cut(s, SHOWN_MAX);
     size_t n = 0;
-    for (size_t i = 0; i < cut.n; i++) {
-        unsigned char c = (unsigned char)cut.p[i];
-        /* C1 controls are two bytes in UTF-8: a terminal may obey them too. */
-        bool c1 = text && c == 0xC2 && i + 1 < cut.n && (unsigned char)cut.p[i + 1] < 0xA0;
-        dst[n++] = c < ' ' || c == 0x7F || c1 || (c >= 0x80 && !text) ? '?' : cut.p[i];
-        i += c1;
+    for (size_t i = 0; i < cut.n;) {
+        size_t control = text || (unsigned char)cut.p[i] < 0x80 ? p3d_utf8_control(cut, i) : 1;
+        dst[n++] = control > 0 ? '?' : cut.p[i];
+        i += control > 0 ? control : 1;
     }
     (void)p3d_format(dst + n, P3D_SHOWN_SIZE - n, "%s", cut.n < s.n ? "…" : "");
 }

@@ -53,12 +53,6 @@ static void user_here(struct user *u, enum p3d_migrate_count count)
     user_end(u);
 }
 
-static const char *words(int err)
-{
-    const struct p3d_err_info *info = p3d_err_info(err);
-    return info->detail != NULL ? info->detail : info->message;
-}
-
 static void on_imported(void *priv, int err, const struct p3d_answer *a)
 {
     struct user *u = priv;
@@ -67,7 +61,7 @@ static void on_imported(void *priv, int err, const struct p3d_answer *a)
     else if (err == P3D_E_USER_NOT_FOUND)
         user_refuse(u, "it was here and has been deleted");
     else if (err != 0)
-        user_refuse(u, words(err));
+        user_refuse(u, p3d_err_text(err));
     else
         user_here(u, a->total != 0 ? P3D_MIGRATE_USERS_MADE : P3D_MIGRATE_USERS_THERE);
 }
@@ -115,7 +109,7 @@ static void dry_names(struct user *u)
     }
     if (p3d_migrate_set_has(&u->m->names, p3d_str_z(lower[0])) ||
         p3d_migrate_set_has(&u->m->names, p3d_str_z(lower[1]))) {
-        user_refuse(u, words(P3D_E_USER_EXISTS));
+        user_refuse(u, p3d_err_text(P3D_E_USER_EXISTS));
         return;
     }
     (void)p3d_migrate_set_add(&u->m->names, p3d_str_z(lower[0]));
@@ -132,7 +126,7 @@ static void on_email(void *priv, int err, const struct p3d_answer *a)
     else if (err == P3D_E_USER_NOT_FOUND)
         dry_names(u);
     else
-        user_refuse(u, words(err == 0 ? P3D_E_USER_EXISTS : err));
+        user_refuse(u, p3d_err_text(err == 0 ? P3D_E_USER_EXISTS : err));
 }
 
 static void find(struct user *u, const char *name, p3d_store_cb *cb)
@@ -178,11 +172,11 @@ static void on_found(void *priv, int err, const struct p3d_answer *a)
     else if (err == 0)
         judge(u);
     else if (err != P3D_E_USER_NOT_FOUND)
-        user_refuse(u, words(err));
+        user_refuse(u, p3d_err_text(err));
     else if (u->m->dry_run)
         find(u, u->username, on_username);
     else if (p3d_pool_run(u->m->pool, &u->task) != 0)
-        user_refuse(u, words(P3D_E_BUSY));
+        user_refuse(u, p3d_err_text(P3D_E_BUSY));
 }
 
 static const char *copy(const json_t *record, const char *key, char *dst, size_t size)
@@ -197,13 +191,13 @@ static const char *copy(const json_t *record, const char *key, char *dst, size_t
 static const char *read_names(struct user *u, const json_t *record)
 {
     if (copy(record, "username", u->username, sizeof(u->username)) != NULL)
-        return words(P3D_E_USERNAME_CHARS);
+        return p3d_err_text(P3D_E_USERNAME_CHARS);
     if (copy(record, "email", u->email, sizeof(u->email)) != NULL)
-        return words(P3D_E_EMAIL_INVALID);
+        return p3d_err_text(P3D_E_EMAIL_INVALID);
     int err = p3d_username_check(p3d_str_z(u->username));
     if (err == 0)
         err = p3d_email_check(p3d_str_z(u->email));
-    return err != 0 ? words(err) : NULL;
+    return err != 0 ? p3d_err_text(err) : NULL;
 }
 
 static const char *read_user(struct user *u, const json_t *record)

@@ -18,12 +18,6 @@ void p3d_print_json(json_t *value)
     json_decref(value);
 }
 
-/* C0, DEL, and C1 as UTF-8 writes it (C2 80..9F). */
-static bool is_control(const unsigned char *p)
-{
-    return p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0);
-}
-
 const char *p3d_print_safe(const char *z, char *dst, size_t size)
 {
     struct p3d_str text = p3d_utf8_cut(p3d_str_z(z), size - 1);
@@ -32,10 +26,10 @@ const char *p3d_print_safe(const char *z, char *dst, size_t size)
         (void)p3d_format(dst, size, "?");
         return dst;
     }
-    for (size_t i = 0; i < text.n; i++) {
-        bool control = is_control((const unsigned char *)text.p + i);
-        dst[n++] = control ? '?' : text.p[i];
-        i += control && (unsigned char)text.p[i] == 0xc2; /* its second byte */
+    for (size_t i = 0; i < text.n;) {
+        size_t control = p3d_utf8_control(text, i);
+        dst[n++] = control > 0 ? '?' : text.p[i];
+        i += control > 0 ? control : 1;
     }
     dst[n] = '\0';
     return dst;

@@ -214,6 +214,6 @@ int p3d_session_say(const struct p3d_session *s, int err)
     if (err == P3D_E_STORE_DOWN)
         say_unreachable(s->cfg);
     else
-        (void)fprintf(stderr, "%s\n", info->detail != NULL ? info->detail : info->message);
+        (void)fprintf(stderr, "%s\n", p3d_err_text(err));
     return info->status == 503 ? P3D_EXIT_UNAVAILABLE : P3D_EXIT_REFUSED;
 }

@@ -137,7 +137,7 @@ int p3d_users_update(struct p3d_options *o)
         c.what.username = p3d_str_z(username);
         int err = p3d_username_check(c.what.username);
         if (err != 0) {
-            (void)fprintf(stderr, "%s\n", p3d_err_info(err)->detail);
+            (void)fprintf(stderr, "%s\n", p3d_err_text(err));
             return P3D_EXIT_REFUSED;
         }
     }

@@ -72,12 +72,12 @@ static int fill_add(struct p3d_options *o, struct add *a)
         rc = fill(o, P3D_OPT_USERNAME, "username", a->username, sizeof(a->username));
     int err = rc == 0 ? p3d_username_check(p3d_str_z(a->username)) : 0;
     if (err != 0)
-        return refuse(P3D_EXIT_REFUSED, p3d_err_info(err)->detail);
+        return refuse(P3D_EXIT_REFUSED, p3d_err_text(err));
     if (rc == 0)
         rc = fill(o, P3D_OPT_EMAIL, "email", a->email, sizeof(a->email));
     err = rc == 0 ? p3d_email_check(p3d_str_z(a->email)) : 0;
     if (err != 0)
-        return refuse(P3D_EXIT_REFUSED, p3d_err_info(err)->detail);
+        return refuse(P3D_EXIT_REFUSED, p3d_err_text(err));
     return rc;
 }
 

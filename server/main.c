@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/app_internal.h"
@@ -118,15 +117,6 @@ static void on_store_state(void *priv, bool up)
         s->app.signing.stale = true;
 }
 
-static int open_artifacts(struct p3d_app *app, struct p3d_error *err)
-{
-    const char *root = app->cfg->artifact_root;
-    P3D_CLEANUP(p3d_freep) char *own = p3d_asprintf("%s/jobs", app->cfg->top_data_dir);
-    if (root == NULL)
-        (void)mkdir(app->cfg->top_data_dir, 0700); /* there already, or the next call says what is wrong */
-    return p3d_artifacts_open(root != NULL ? root : own, &app->artifacts, err);
-}
-
 static int open_parts(struct serve *s)
 {
     struct p3d_app *app = &s->app;
@@ -143,7 +133,7 @@ static int open_parts(struct serve *s)
     }
     if (p3d_store_open(app->loop, app->cfg, on_store_state, s, &app->store, &err) != 0)
         return say("start_failed", &err);
-    if (open_artifacts(app, &err) != 0)
+    if (p3d_artifacts_open(app->cfg->artifact_root, &app->artifacts, &err) != 0)
         return say("start_failed", &err);
     p3d_routes_build(app);
     return 0;

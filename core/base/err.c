@@ -36,6 +36,12 @@ const struct p3d_err_info *p3d_err_info(int code)
     return &table[-1 - code];
 }
 
+const char *p3d_err_text(int code)
+{
+    const struct p3d_err_info *info = p3d_err_info(code);
+    return info->detail != NULL ? info->detail : info->message;
+}
+
 int p3d_err_find(const char *symbol, unsigned long n)
 {
     for (int i = 0; i < (int)P3D_ERR_ROW__COUNT; i++)

@@ -178,6 +178,14 @@ static size_t whole_characters(const char *p, size_t n)
     return n - back;
 }
 
+size_t p3d_utf8_control(struct p3d_str s, size_t at)
+{
+    unsigned char a = (unsigned char)s.p[at], b = at + 1 < s.n ? (unsigned char)s.p[at + 1] : 0;
+    if (a < 0x20 || a == 0x7f)
+        return 1;
+    return a == 0xc2 && b >= 0x80 && b <= 0x9f ? 2 : 0;
+}
+
 struct p3d_str p3d_utf8_cut(struct p3d_str s, size_t max)
 {
     if (s.n <= max)

@@ -54,7 +54,7 @@ static int decode_job(struct p3d_op *op, const redisReply *r, struct p3d_answer 
     struct p3d_str record;
     struct p3d_job *job = op->rows = p3d_alloc(sizeof *job);
     p3d_reply_caller(r, a);
-    if (!p3d_reply_str(r, 3, &record) || p3d_record_parse(p3d_str_z(op->text[0]), record, false, job) ||
+    if (!p3d_reply_str(r, 3, &record) || p3d_record_parse(p3d_str_z(op->text), record, false, job) ||
         !p3d_reply_int(r, 4, &job->queue_position))
         return P3D_E_CORRUPT;
     a->jobs = job;
@@ -66,11 +66,11 @@ int p3d_store_job_get(struct p3d_store *s, const struct p3d_access *who, const s
                       void *priv)
 {
     struct p3d_op *op = p3d_op_new(s, cb, priv, decode_job);
-    memcpy(op->text[0], p3d_job_id_ulid(id), P3D_ULID_LEN + 1);
+    memcpy(op->text, p3d_job_id_ulid(id), P3D_ULID_LEN + 1);
     struct p3d_args args;
     p3d_args_init(&args, 5);
     p3d_args_access(&args, who);
-    p3d_args_z(&args, op->text[0]);
+    p3d_args_z(&args, op->text);
     return p3d_op_send(op, P3D_SCRIPT_job_get, &args);
 }
 
@@ -80,13 +80,13 @@ static int decode_history(struct p3d_op *op, const redisReply *r, struct p3d_ans
     size_t n = r->elements < 5 ? 0 : (r->elements - 5) / 3;
     struct p3d_job *jobs = op->rows = p3d_alloc((n + 1) * sizeof *jobs);
     struct p3d_str ulid, record;
-    if (!p3d_reply_int(r, 3, &a->total) || !p3d_reply_copy(r, 4, op->text[0], sizeof op->text[0]))
+    if (!p3d_reply_int(r, 3, &a->total) || !p3d_reply_copy(r, 4, op->text, sizeof op->text))
         return P3D_E_CORRUPT;
     for (size_t i = 0; i < n; i++)
         if (!p3d_reply_str(r, 5 + 3 * i, &ulid) || !p3d_reply_str(r, 6 + 3 * i, &record) ||
             p3d_record_parse(ulid, record, false, &jobs[i]) || !p3d_reply_int(r, 7 + 3 * i, &jobs[i].queue_position))
             return P3D_E_CORRUPT;
-    a->cursor = op->text[0][0] ? op->text[0] : NULL;
+    a->cursor = op->text[0] ? op->text : NULL;
     a->jobs = jobs;
     a->n = n;
     return 0;

@@ -39,7 +39,7 @@ struct p3d_op {
     bool caller_admin;
     struct p3d_user user;
     int64_t version, total;     /* of a change on its way: account.c */
-    char text[1][64];           /* what decode needs: an owned copy */
+    char text[64];              /* what decode needs: an owned copy */
     /* NULL, or looks at a refusal's further elements, and may tell more in the answer. */
     void (*refused)(struct p3d_op *op, int err, const redisReply *reply, struct p3d_answer *a);
     void *state;                /* what later steps need, of the call's own type: freed with the op */

@@ -41,7 +41,7 @@ struct p3d_setting {
     const char *key, *value, *from;
 };
 
-/* Load. file: --config, or NULL for ./config.yaml, then /etc/p3d/config.yaml, then defaults. env: as environ(7).
+/* Load. What is there when left out is filled in: artifact_root is never NULL. file: --config, or NULL for ./config.yaml, then /etc/p3d/config.yaml, then defaults. env: as environ(7).
  * Also checked: no models of an enabled feature missing its command, aliases that lead nowhere, api_key_required
  * without api_keys. Spellings of user_auth_enabled: P3D_SECURITY__USER_AUTH_ENABLED, P3D_USER_AUTH_ENABLED, file
  * security.user_auth_enabled, file top-level user_auth_enabled. P3D_CONFIG = --config. P3D_REDIS_URL = P3D_REDIS__URL; ADMIN_API_TOKEN =

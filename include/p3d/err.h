@@ -48,6 +48,9 @@ struct p3d_err_info {
 /* The row of an error. Never NULL: a number that is not in the table gives the row of P3D_E_INTERNAL. */
 const struct p3d_err_info *p3d_err_info(int code);
 
+/* What can be said of an error without knowing more: its exact text, else the generic sentence. Static. */
+const char *p3d_err_text(int code);
+
 /* The code of a symbol as scripts answer it ("JOB_NOT_FOUND"), or P3D_E_INTERNAL when unknown. */
 int p3d_err_find(const char *symbol, unsigned long n);
 

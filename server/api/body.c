@@ -72,16 +72,13 @@ static void length_fault(const struct p3d_body_field *field, const char *what, c
     p3d_faults_add(f, kind, text, "body", field->name, NULL);
 }
 
-/* C0, DEL, C1 (two bytes: C2 80..9F) and the line ends of Unicode (E2 80 A8, A9): what would break a line of output. */
+/* What would break a line of output: control characters and the line ends of Unicode (E2 80 A8, A9). */
 static bool has_control(struct p3d_str s)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char a = (unsigned char)s.p[i], b = i + 1 < s.n ? (unsigned char)s.p[i + 1] : 0,
-                      c = i + 2 < s.n ? (unsigned char)s.p[i + 2] : 0;
-        if (a < 0x20 || a == 0x7f || (a == 0xc2 && b >= 0x80 && b <= 0x9f) ||
-            (a == 0xe2 && b == 0x80 && (c == 0xa8 || c == 0xa9)))
+    for (size_t i = 0; i < s.n; i++)
+        if (p3d_utf8_control(s, i) > 0 || (i + 2 < s.n && (memcmp(s.p + i, "\xe2\x80\xa8", 3) == 0 ||
+                                                           memcmp(s.p + i, "\xe2\x80\xa9", 3) == 0)))
             return true;
-    }
     return false;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A job of the store as the API shows it, and its result as the download routes need it. Pure functions: no clock, no
- * configuration, no call (but p3d_links_of, which reads them). Texts of the record are data of another process and are judged like a request.
+ * configuration, no call; only p3d_links_of (links.c) reads those. Texts of the record are data of another process and
+ * are judged like a request.
  */
 #pragma once
 #include <jansson.h>

@@ -68,12 +68,11 @@ void p3d_api_failed(struct p3d_call *c, int err, const struct p3d_answer *a)
         p3d_reply_error(c, P3D_E_AUTH_DOWN, NULL);
     } else if (err == P3D_E_SCOPE_MISSING) {
         say_scope(c, a);
-    } else if (info->status == 500) {
-        p3d_log(P3D_LOG_ERROR, "request_failed", P3D_S("route", p3d_call_route(c)->name), P3D_S("error", info->symbol),
-                P3D_S("req", p3d_call_request_id(c)));
-        p3d_reply_error(c, err, p3d_call_request_id(c));
     } else {
-        p3d_reply_error(c, err, info->detail != NULL ? NULL : info->message);
+        if (info->status == 500) /* the answer shows the request's id and no more */
+            p3d_log(P3D_LOG_ERROR, "request_failed", P3D_S("route", p3d_call_route(c)->name),
+                    P3D_S("error", info->symbol), P3D_S("req", p3d_call_request_id(c)));
+        p3d_reply_error(c, err, NULL);
     }
 }
 

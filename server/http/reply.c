@@ -165,7 +165,7 @@ char *p3d_reply_error_body(struct p3d_call *c, int err, const char *detail, json
     if (info->status == 503 || info->status == 429)
         p3d_reply_default(c, "retry-after", "1");
     if (detail == NULL)
-        detail = info->detail != NULL ? info->detail : info->message;
+        detail = p3d_err_text(err);
     if (info->status == 500) /* what went wrong inside is the log's business */
         detail = c->request_id;
     json_t *body = json_object();

@@ -101,10 +101,6 @@ static int open_store(struct p3d_work *w, struct p3d_error *err)
 
 static int open_all(struct p3d_work *w, struct p3d_error *err)
 {
-    const struct p3d_config *cfg = w->cfg;
-    char *root P3D_CLEANUP(p3d_freep) = cfg->artifact_root != NULL
-                                            ? p3d_strdup(cfg->artifact_root)
-                                            : p3d_asprintf("%s/jobs", cfg->top_data_dir);
     fill_standard_fds();
     /* Should the spawner die, its runner becomes our child, to be killed. */
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -120,7 +116,7 @@ static int open_all(struct p3d_work *w, struct p3d_error *err)
     p3d_interest(w->loop, w->watch_spawner, P3D_READABLE);
     r = p3d_work_signals_open(w, err);
     if (r == 0)
-        r = p3d_artifacts_open(root, &w->artifacts, err);
+        r = p3d_artifacts_open(w->cfg->artifact_root, &w->artifacts, err);
     if (r == 0) {
         p3d_work_kinds(w);
         r = open_store(w, err);
