@@ -3,8 +3,8 @@
  * The serve process: one loop, two pools beside it, one store connection, one listening socket. Guarantee: it accepts
  * nobody before the store has said that it is the right one and has given the keys of signed URLs; SIGTERM or the end
  * of the supervisor lets open requests finish within server.drain_seconds and then ends with 0; a store that goes away
- * and comes back needs no restart. Does not: start anything else, or write to the artifact store. The only file of
- * server/ that logs requests.
+ * and comes back needs no restart. Does not: start anything else, or write to the artifact store (it removes what is
+ * left of deleted jobs). The only file of server/ that logs requests.
  */
 #include <errno.h>
 #include <signal.h>
@@ -15,6 +15,7 @@
 
 #include "api/app_internal.h"
 #include "p3d/clock.h"
+#include "p3d/hub.h"
 #include "p3d/lease.h"
 #include "p3d/log.h"
 #include "p3d/records.h"
@@ -41,6 +42,8 @@ struct serve {
     struct p3d_error check_err;
     bool checked, refused; /* what the store said of itself */
     bool has_keys;
+    struct p3d_purge *purge; /* files of deleted jobs */
+    bool purge_failing;    /* and said so */
     bool closing;          /* no timer is set any more */
     unsigned stops;        /* how often we were told to stop */
 };
@@ -101,6 +104,23 @@ static int open_signals(struct serve *s)
     return 0;
 }
 
+/* ---- files of deleted jobs ---- */
+
+static void on_purged(void *priv, int err, const struct p3d_answer *a)
+{
+    (void)priv, (void)err, (void)a; /* lost: the store names the job again */
+}
+
+static void on_removed(void *priv, const struct p3d_job_id *id, int err)
+{
+    struct serve *s = priv;
+    if (err == 0)
+        P3D_IGNORE(p3d_store_purged(s->app.store, id, on_purged, NULL));
+    else if (!s->purge_failing)
+        p3d_log(P3D_LOG_ERROR, "purge_failed", P3D_S("job", id->s), P3D_S("error", p3d_err_info(err)->symbol));
+    s->purge_failing = err != 0;
+}
+
 /* ---- opening ---- */
 
 static void on_store_state(void *priv, bool up)
@@ -133,8 +153,11 @@ static int open_parts(struct serve *s)
     }
     if (p3d_store_open(app->loop, app->cfg, on_store_state, s, &app->store, &err) != 0)
         return say("start_failed", &err);
+    if (p3d_hub_open(app->loop, app->cfg, &app->hub, &err) != 0)
+        return say("start_failed", &err);
     if (p3d_artifacts_open(app->cfg->artifact_root, &app->artifacts, &err) != 0)
         return say("start_failed", &err);
+    s->purge = p3d_purge_new(app->artifacts, app->files, on_removed, s);
     p3d_routes_build(app);
     return 0;
 }
@@ -146,6 +169,8 @@ static void on_checked(void *priv, int err, const struct p3d_answer *a)
     struct serve *s = priv;
     (void)a;
     s->checked = err == 0;
+    if (err == 0 && s->check_err.detail[0] != '\0')
+        p3d_log(P3D_LOG_WARN, "store_warning", P3D_S("detail", s->check_err.detail));
     s->refused = err != 0 && !p3d_err_info(err)->retryable;
     if (!s->checked && !s->refused && !s->closing)
         p3d_timer_set(s->app.loop, &s->check, CHECK_AGAIN_MS);
@@ -206,7 +231,7 @@ static int wait_for_store(struct serve *s)
     return s->refused ? -1 : 0; /* said already */
 }
 
-/* ---- serving ---- */
+/* ---- housekeeping ---- */
 
 static void on_reaped(void *priv, int err, const struct p3d_answer *a)
 {
@@ -217,17 +242,37 @@ static void on_reaped(void *priv, int err, const struct p3d_answer *a)
     uint64_t ms = more ? REAP_AGAIN_MS : REAP_MS - REAP_JITTER_MS / 2 + spread % REAP_JITTER_MS;
     if (err == 0 && a->total > 0)
         p3d_log(P3D_LOG_DEBUG, "reaped", P3D_I("items", a->total));
-    if (!s->closing)
-        p3d_timer_set(s->app.loop, &s->reap, ms);
+    if (s->closing)
+        return;
+    for (size_t i = 0; err == 0 && i < a->n; i++)
+        p3d_purge_add(s->purge, &a->jobs[i].id);
+    p3d_timer_set(s->app.loop, &s->reap, ms);
+}
+
+/* For a Redis that has no limit of its own. */
+static void on_memory(void *priv, int err, int64_t used_bytes, int64_t limit_bytes)
+{
+    struct serve *s = priv;
+    (void)limit_bytes;
+    bool full = err == 0 ? used_bytes > s->app.cfg->redis_memory_limit : s->app.store_full;
+    if (full != s->app.store_full)
+        p3d_log(full ? P3D_LOG_ERROR : P3D_LOG_INFO, "store_memory", P3D_S("state", full ? "full" : "enough"),
+                P3D_I("used_bytes", used_bytes));
+    s->app.store_full = full;
 }
 
 static void reap(struct p3d_timer *t)
 {
     struct serve *s = OF(reap, t);
-    int err = p3d_store_reap(s->app.store, s->app.cfg->workers_lease_seconds * 1000, on_reaped, s);
+    if (s->app.cfg->redis_memory_limit >= 0)
+        P3D_IGNORE(p3d_store_memory(s->app.store, on_memory, s));
+    struct p3d_retention keep = p3d_retention_of(s->app.cfg);
+    int err = p3d_store_reap(s->app.store, s->app.cfg->workers_lease_seconds * 1000, &keep, on_reaped, s);
     if (err != 0)
         on_reaped(s, err, NULL);
 }
+
+/* ---- serving ---- */
 
 /* The pattern, not the path: a line says what was asked for, and no id, query or token of anybody. */
 static void on_request(struct p3d_app *app, const struct p3d_call *c, int status, double seconds, int64_t bytes)
@@ -279,6 +324,7 @@ static void close_parts(struct serve *s)
 {
     struct p3d_app *app = &s->app;
     struct p3d_pool *hashing = app->hashing, *files = app->files;
+    struct p3d_hub *hub = app->hub;
     s->closing = true;
     if (app->http == NULL)
         return;
@@ -286,12 +332,17 @@ static void close_parts(struct serve *s)
     p3d_timer_clear(app->loop, &s->reap);
     p3d_timer_clear(app->loop, &s->keys);
     app->hashing = app->files = NULL;
+    app->hub = NULL;
     p3d_pool_free(hashing);
     p3d_pool_free(files);
-    p3d_store_close(app->store);
+    p3d_purge_free(s->purge);
+    if (app->store != NULL)
+        p3d_store_stop(app->store); /* requests that are still open ask it to the end */
+    p3d_hub_close(hub); /* who listens lives on in the requests that http ends */
     p3d_unwatch(app->loop, s->signal_watch);
     p3d_unwatch(app->loop, s->control_watch);
     p3d_http_free(app->http);
+    p3d_store_close(app->store);
     p3d_signing_done(&app->signing);
     p3d_artifacts_close(app->artifacts);
     p3d_routes_done(app);

@@ -3,7 +3,7 @@
  * The artifact store on a file system: its root, reading, and the readiness check. Every name that
  * reaches a system call is one checked part, opened beneath a directory descriptor without
  * following links, so neither a client's text nor something a job left behind can lead outside.
- * publish.c writes, remove.c removes.
+ * publish.c writes, log.c keeps the logs, remove.c removes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -101,11 +101,10 @@ static int open_error(void)
                                                                  : P3D_E_IO;
 }
 
-int p3d_artifact_open(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt,
-                      const char *name, int *ret_fd, int64_t *ret_size, int64_t *ret_mtime_s)
+int p3d_artifact_open_at(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt,
+                         const char *name, int *ret_fd, struct stat *ret_st)
 {
-    if (!p3d_artifact_name_ok(job->s) || !p3d_artifact_name_ok(attempt) ||
-        !p3d_artifact_name_ok(name))
+    if (!p3d_artifact_name_ok(job->s) || !p3d_artifact_name_ok(attempt))
         return P3D_E_RESULT_NOT_FOUND;
     P3D_CLEANUP(p3d_closep) int job_fd = p3d_open_dir(a->rootfd, job->s, false, NULL);
     if (job_fd < 0)
@@ -116,15 +115,24 @@ int p3d_artifact_open(struct p3d_artifacts *a, const struct p3d_job_id *job, con
     int fd = openat(attempt_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return open_error();
-    struct stat st;
-    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+    if (fstat(fd, ret_st) || !S_ISREG(ret_st->st_mode)) {
         (void)close(fd);
         return P3D_E_RESULT_NOT_FOUND;
     }
     *ret_fd = fd;
-    if (ret_size)
-        *ret_size = st.st_size;
-    if (ret_mtime_s)
-        *ret_mtime_s = st.st_mtime;
     return 0;
+}
+
+int p3d_artifact_open(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt,
+                      const char *name, int *ret_fd, int64_t *ret_size, int64_t *ret_mtime_s)
+{
+    struct stat st;
+    int status = p3d_artifact_name_ok(name)
+                     ? p3d_artifact_open_at(a, job, attempt, name, ret_fd, &st)
+                     : P3D_E_RESULT_NOT_FOUND;
+    if (!status && ret_size)
+        *ret_size = st.st_size;
+    if (!status && ret_mtime_s)
+        *ret_mtime_s = st.st_mtime;
+    return status;
 }

@@ -26,7 +26,8 @@ static int remove_entry(int dirfd, const char *name, unsigned depth)
     return errno == EISDIR || errno == EPERM ? remove_tree(dirfd, name, depth + 1) : P3D_E_IO;
 }
 
-static int empty(int dirfd, unsigned depth)
+/* All but `keep`, which may be NULL. */
+static int empty(int dirfd, unsigned depth, const char *keep)
 {
     int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* its own position */
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -36,7 +37,8 @@ static int empty(int dirfd, unsigned depth)
         return errno == ENOENT ? 0 : P3D_E_IO;
     }
     for (struct dirent *e; !status && (e = readdir(d));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            (!keep || strcmp(e->d_name, keep) != 0))
             status = remove_entry(dirfd, e->d_name, depth);
     (void)closedir(d);
     return status;
@@ -53,7 +55,7 @@ static int remove_tree(int dirfd, const char *name, unsigned depth)
     if (fd < 0)
         return errno == ENOENT ? 0 : P3D_E_IO;
     for (int round = 0; round < ROUNDS_MAX; round++) {
-        int status = empty(fd, depth);
+        int status = empty(fd, depth, NULL);
         if (status)
             return status;
         if (!unlinkat(dirfd, name, AT_REMOVEDIR) || errno == ENOENT)
@@ -70,14 +72,58 @@ static int remove_synced(int dirfd, const char *name)
     return status ? status : fsync(dirfd) ? P3D_E_IO : 0;
 }
 
+static int open_job(const struct p3d_artifacts *a, const struct p3d_job_id *job, int *ret_fd)
+{
+    *ret_fd = p3d_open_dir(a->rootfd, job->s, false, NULL);
+    return *ret_fd >= 0 || errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : P3D_E_IO;
+}
+
+int p3d_artifact_clear(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt)
+{
+    P3D_CLEANUP(p3d_closep) int job_fd = -1;
+    if (!p3d_artifact_name_ok(job->s) || !p3d_artifact_name_ok(attempt))
+        return 0;
+    if (open_job(a, job, &job_fd))
+        return P3D_E_IO;
+    P3D_CLEANUP(p3d_closep)
+    int fd = job_fd < 0 ? -1 : p3d_open_dir(job_fd, attempt, false, NULL);
+    int status = fd < 0 ? 0 : empty(fd, 0, P3D_ARTIFACT_LOG);
+    return status || (fd >= 0 && fsync(fd)) ? P3D_E_IO : 0;
+}
+
+/* The number in "<fence>-<nonce>"; false: not a name of that form. */
+static bool fence_of(const char *attempt, uint64_t *ret)
+{
+    size_t n = strspn(attempt, "0123456789");
+    int64_t fence;
+    if (attempt[n] != '-' || p3d_str_to_i64((struct p3d_str){attempt, n}, 0, INT64_MAX, &fence))
+        return false;
+    *ret = (uint64_t)fence;
+    return true;
+}
+
+void p3d_artifact_sweep(int job_fd, const char *attempt)
+{
+    uint64_t newest, fence;
+    int fd = openat(job_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        p3d_closep(&fd);
+        return;
+    }
+    for (struct dirent *e; fence_of(attempt, &newest) && (e = readdir(d));)
+        if (fence_of(e->d_name, &fence) && fence < newest)
+            P3D_IGNORE(remove_tree(job_fd, e->d_name, 0));
+    (void)closedir(d);
+}
+
 int p3d_artifact_remove(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt)
 {
     if (!p3d_artifact_name_ok(job->s) || (attempt && !p3d_artifact_name_ok(attempt)))
         return 0; /* nothing of such a name was ever made */
     if (!attempt)
         return remove_synced(a->rootfd, job->s);
-    P3D_CLEANUP(p3d_closep) int job_fd = p3d_open_dir(a->rootfd, job->s, false, NULL);
-    if (job_fd < 0)
-        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : P3D_E_IO;
-    return remove_synced(job_fd, attempt);
+    P3D_CLEANUP(p3d_closep) int job_fd = -1;
+    int status = open_job(a, job, &job_fd);
+    return status || job_fd < 0 ? status : remove_synced(job_fd, attempt);
 }

@@ -8,7 +8,7 @@
 
 #include "store_internal.h"
 
-#define SCHEMA "2"
+#define SCHEMA "3"
 enum { LEAST_MAJOR = 6, LEAST_MINOR = 2 };
 
 struct check {
@@ -46,6 +46,9 @@ static int judge(struct p3d_str text, struct p3d_error *err)
         return p3d_fail(err, P3D_E_CONFIG,
                         "Redis has maxmemory-policy %.*s and may throw jobs away: set it to noeviction",
                         (int)policy.n, policy.n ? policy.p : "");
+    if (!p3d_str_eq_z(info(text, "aof_enabled"), "1"))
+        (void)p3d_format(err->detail, sizeof err->detail, "Redis keeps no append-only file: "
+                         "if it stops, everything since its last snapshot is lost. Set appendonly yes");
     return 0;
 }
 
@@ -75,7 +78,7 @@ static void on_info(void *priv, int err, const redisReply *r)
     if (err == 0) {
         struct p3d_str key = P3D_STR(P3D_KEY_DIRECTORY);
         struct p3d_str args[] = {P3D_STR(SCHEMA), p3d_str_z(c->artifact_id)};
-        err = p3d_conn_script(c->s->conn, P3D_SCRIPT_check, &key, 1, args, 2, on_check, c);
+        err = !c->s->conn ? P3D_E_STORE_DOWN : p3d_conn_script(c->s->conn, P3D_SCRIPT_check, &key, 1, args, 2, on_check, c);
         if (err == 0)
             return;
     }
@@ -87,8 +90,41 @@ int p3d_store_check(struct p3d_store *s, const char *artifact_id, struct p3d_err
     struct check *c = p3d_alloc(sizeof *c);
     *c = (struct check){.s = s, .cb = cb, .priv = priv, .err = ret_err, .artifact_id = p3d_strdup(artifact_id)};
     struct p3d_str info_args[] = {P3D_STR("INFO")};
-    int err = p3d_conn_call(s->conn, info_args, 1, 0, on_info, c);
+    int err = !s->conn ? P3D_E_STORE_DOWN : p3d_conn_call(s->conn, info_args, 1, 0, on_info, c);
     if (err)
         check_free(c);
+    return err;
+}
+
+/* ---- memory ---- */
+
+struct memory {
+    void (*cb)(void *priv, int err, int64_t used_bytes, int64_t limit_bytes);
+    void *priv;
+};
+
+static void on_memory(void *priv, int err, const redisReply *r)
+{
+    struct memory *m = priv;
+    int64_t used = 0, limit = 0;
+    if (err == 0 && r->type != REDIS_REPLY_STRING)
+        err = P3D_E_CORRUPT;
+    struct p3d_str text = err == 0 ? (struct p3d_str){r->str, (size_t)r->len} : (struct p3d_str){NULL, 0};
+    if (err == 0 && (p3d_str_to_i64(info(text, "used_memory"), 0, INT64_MAX, &used) ||
+                     p3d_str_to_i64(info(text, "maxmemory"), 0, INT64_MAX, &limit)))
+        err = P3D_E_CORRUPT;
+    m->cb(m->priv, err, used, limit);
+    free(m);
+}
+
+int p3d_store_memory(struct p3d_store *s, void (*cb)(void *priv, int err, int64_t used_bytes, int64_t limit_bytes),
+                     void *priv)
+{
+    struct memory *m = p3d_alloc(sizeof *m);
+    *m = (struct memory){cb, priv};
+    struct p3d_str args[] = {P3D_STR("INFO"), P3D_STR("memory")};
+    int err = !s->conn ? P3D_E_STORE_DOWN : p3d_conn_call(s->conn, args, 2, 0, on_memory, m);
+    if (err)
+        free(m);
     return err;
 }

@@ -80,6 +80,8 @@ static void refused(struct p3d_conn *c, const char *what, const redisReply *r)
     p3d_conn_lose(c, "%s: %.*s", what, (int)(n < 200 ? n : 200), r->str);
 }
 
+static void greet_scripts(struct p3d_conn *c);
+
 static void on_greeting(void *priv, int err, const redisReply *reply)
 {
     struct p3d_conn *c = priv;
@@ -96,6 +98,10 @@ static void on_greeting(void *priv, int err, const redisReply *reply)
     }
     if (++c->greeted < c->greetings)
         return;
+    if (!c->loading && !c->no_scripts) {
+        greet_scripts(c);
+        return;
+    }
     c->phase = P3D_CONN_UP;
     c->up_at_ms = p3d_mono_ms();
     c->last_error[0] = 0;
@@ -110,6 +116,16 @@ static void greet(struct p3d_conn *c, const char *what, const struct p3d_str *ar
     c->greeting[c->greetings++] = what;
     if (c->phase == P3D_CONN_GREETING && p3d_call_send(c, &all, 1, P3D_NO_SCRIPT, 0, on_greeting, c))
         p3d_conn_lose(c, "%s: too long", what);
+}
+
+/* Not before it has let us in: Redis cuts off whoever sends it 16 KB before that, and the reason with it. */
+static void greet_scripts(struct p3d_conn *c)
+{
+    c->loading = true;
+    for (int s = 0; s < P3D_SCRIPT__COUNT; s++) {
+        const struct p3d_script_info *info = p3d_script_info((enum p3d_script)s);
+        greet(c, info->name, (struct p3d_str[]){P3D_STR("SCRIPT"), P3D_STR("LOAD"), info->text}, 3);
+    }
 }
 
 static void greet_auth(struct p3d_conn *c)
@@ -134,16 +150,13 @@ static void greet_all(struct p3d_conn *c)
     char db[12];
 
     c->greetings = c->greeted = 0;
+    c->loading = false;
     greet_auth(c);
     if (c->url.db) {
         (void)p3d_format(db, sizeof db, "%d", c->url.db);
         greet(c, "SELECT", (struct p3d_str[]){P3D_STR("SELECT"), p3d_str_z(db)}, 2);
     }
     greet(c, "CLIENT SETNAME", (struct p3d_str[]){P3D_STR("CLIENT"), P3D_STR("SETNAME"), P3D_STR("p3d")}, 3);
-    for (int s = 0; s < P3D_SCRIPT__COUNT && !c->no_scripts; s++) {
-        const struct p3d_script_info *info = p3d_script_info((enum p3d_script)s);
-        greet(c, info->name, (struct p3d_str[]){P3D_STR("SCRIPT"), P3D_STR("LOAD"), info->text}, 3);
-    }
 }
 
 static void on_dialled(struct p3d_dial *d, int fd, const char *error)
@@ -183,6 +196,7 @@ int p3d_conn_open(struct p3d_loop *l, const struct p3d_conn_options *o, struct p
     c->max_inflight = o->max_inflight;
     c->no_scripts = o->no_scripts;
     c->on_state = o->on_state;
+    c->on_push = o->on_push;
     c->priv = o->priv;
     c->fd = -1;
     c->backoff_ms = BACKOFF_MIN_MS;
@@ -210,6 +224,13 @@ void p3d_conn_close(struct p3d_conn *c)
     p3d_dial_done(&c->dial);
     p3d_wire_close(c);
     p3d_call_fail_all(c);
+    p3d_conn_leave(c);
+}
+
+void p3d_conn_drop(struct p3d_conn *c, const char *why)
+{
+    p3d_conn_enter(c);
+    p3d_conn_lose(c, "%s", why);
     p3d_conn_leave(c);
 }
 

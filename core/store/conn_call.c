@@ -192,8 +192,10 @@ int p3d_reply_err(const redisReply *r)
 
 void p3d_call_answer(struct p3d_conn *c, const redisReply *reply)
 {
-    struct p3d_call *call = shift(c);
+    if (c->on_push && c->phase == P3D_CONN_UP && c->on_push(c->priv, reply))
+        return;
 
+    struct p3d_call *call = shift(c);
     if (!call) {
         bool said = reply->type == REDIS_REPLY_ERROR;
         p3d_conn_lose(c, "%s", said ? reply->str : "protocol: a reply that nothing waits for");

@@ -31,6 +31,8 @@ struct p3d_conn_options {
     size_t max_inflight;
     bool no_scripts;      /* no SCRIPT LOAD; p3d_conn_script works still, slowly the first time */
     void (*on_state)(void *priv, bool up);
+    /* NULL, or sees each reply first while the connection is up: true, it was a message that nobody asked for. */
+    bool (*on_push)(void *priv, const redisReply *reply);
     void *priv;
 };
 /* Connects in the background: resolve, connect, AUTH, SELECT, CLIENT SETNAME, SCRIPT LOAD of every script; up only then.
@@ -41,6 +43,8 @@ P3D_MUST int p3d_conn_open(struct p3d_loop *l, const struct p3d_conn_options *o,
  * touched after it. May be called from any callback of the connection. NULL is fine. Can wait for a running DNS lookup. */
 void p3d_conn_close(struct p3d_conn *c);
 bool p3d_conn_up(const struct p3d_conn *c);
+/* The server is not one to go on with (what it says makes no sense): as if the connection had been lost. */
+void p3d_conn_drop(struct p3d_conn *c, const char *why);
 /* Why the connection was lost or not made the last time, or ""; printable, no secret; lives as long as c. */
 const char *p3d_conn_last_error(const struct p3d_conn *c);
 

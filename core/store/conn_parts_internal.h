@@ -58,7 +58,9 @@ struct p3d_conn {
     uint64_t timeout_ms;
     size_t max_inflight;
     bool no_scripts;
+    bool loading;               /* the scripts are under way: the second half of the greeting */
     void (*on_state)(void *priv, bool up);
+    bool (*on_push)(void *priv, const redisReply *reply);
     void *priv;
 
     enum p3d_conn_phase phase; /* written by conn.c only */

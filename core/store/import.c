@@ -77,7 +77,7 @@ int p3d_store_import_job(struct p3d_store *s, const struct p3d_import_job *i, p3
 {
     const struct p3d_job *j = &i->job;
     struct p3d_args args;
-    p3d_args_init(&args, 12);
+    p3d_args_init(&args, 13);
     p3d_args_z(&args, p3d_job_id_ulid(&j->id));
     p3d_args_str(&args, i->kind);
     p3d_args_z(&args, j->owner.s);
@@ -90,5 +90,6 @@ int p3d_store_import_job(struct p3d_store *s, const struct p3d_import_job *i, p3
     p3d_args_int(&args, j->ended_ms);
     p3d_args_str(&args, j->spec);
     p3d_args_str(&args, j->detail);
+    p3d_args_int(&args, j->files_bytes);
     return p3d_op_send(p3d_op_new(s, cb, priv, decode_made), P3D_SCRIPT_import_job, &args);
 }

@@ -1,52 +1,80 @@
 /* SPDX-License-Identifier: MIT
  *
- * The clients' side of the queue: submit, one job, a page of history, numbers. Each is one script that decides access
+ * The clients' side of the queue: submit, one job and its end, a page of history, numbers. Each is one script that decides access
  * itself; nothing here is reachable without a p3d_access.
  */
 #include <string.h>
 
 #include "store_internal.h"
 
-static void args_kinds(struct p3d_args *a, const struct p3d_new_job *j)
+enum { JOB_ARGS = 7, SUBMITTED_AT = 4, SUBMITTED = 4 };
+
+/* A job for add_job of lua/queue.lua. id: lives until the call. */
+static void args_job(struct p3d_args *a, const struct p3d_new_job *j, const struct p3d_job_id *id)
 {
+    p3d_args_z(a, p3d_job_id_ulid(id));
     p3d_args_str(a, j->kind);
     p3d_args_int(a, j->priority);
     p3d_args_int(a, j->max_attempts);
-    p3d_args_int(a, j->max_queued);
+    p3d_args_int(a, j->run_at_ms);
+    p3d_args_int(a, j->expires_ms);
     p3d_args_str(a, j->spec);
+}
+
+/* ULID, head, position, eta at element i. */
+static bool read_submitted(const redisReply *r, size_t i, struct p3d_job *job)
+{
+    struct p3d_str ulid, head;
+    return p3d_reply_str(r, i, &ulid) && p3d_reply_str(r, i + 1, &head) &&
+           p3d_record_parse(ulid, head, true, job) == 0 && p3d_reply_int(r, i + 2, &job->queue_position) &&
+           p3d_reply_int(r, i + 3, &job->eta_ms);
 }
 
 static int decode_submit(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
 {
-    struct p3d_str ulid, head;
     int64_t replayed;
-    struct p3d_job *job = op->rows = p3d_alloc(sizeof *job);
+    size_t n = r->elements < SUBMITTED_AT ? 0 : (r->elements - SUBMITTED_AT) / SUBMITTED;
+    struct p3d_job *jobs = op->rows = p3d_alloc((n + 1) * sizeof *jobs);
     p3d_reply_caller(r, a);
-    if (!p3d_reply_int(r, 3, &replayed) || !p3d_reply_str(r, 4, &ulid) || !p3d_reply_str(r, 5, &head) ||
-        p3d_record_parse(ulid, head, true, job) || !p3d_reply_int(r, 6, &job->queue_position))
+    if (n == 0 || !p3d_reply_int(r, 3, &replayed))
         return P3D_E_CORRUPT;
+    for (size_t i = 0; i < n; i++)
+        if (!read_submitted(r, SUBMITTED_AT + SUBMITTED * i, &jobs[i]))
+            return P3D_E_CORRUPT;
     a->replayed = replayed != 0;
-    a->jobs = job;
-    a->n = 1;
+    a->jobs = jobs;
+    a->n = n;
     return 0;
+}
+
+int p3d_store_submit_batch(struct p3d_store *s, const struct p3d_access *who, const struct p3d_new_job *jobs, size_t n,
+                           p3d_store_cb *cb, void *priv)
+{
+    const struct p3d_new_job *first = &jobs[0];
+    struct p3d_job_id *ids = p3d_alloc((n + 1) * sizeof *ids);
+    size_t key_n = first->idempotency_key.n ? 32 : 0;
+    char key[P3D_SHA256_HEX] = "";
+    if (key_n)
+        p3d_sha256_hex(first->idempotency_key, key);
+    struct p3d_args args;
+    p3d_args_init(&args, 7 + n * JOB_ARGS);
+    p3d_args_access(&args, who);
+    p3d_args_int(&args, first->max_queued);
+    p3d_args_str(&args, (struct p3d_str){key, key_n});
+    p3d_args_str(&args, (struct p3d_str){first->body_hash, key_n});
+    for (size_t i = 0; i < n; i++) {
+        p3d_job_id_new(0, p3d_wall_ms(), &ids[i]);
+        args_job(&args, &jobs[i], &ids[i]);
+    }
+    int err = p3d_op_send(p3d_op_new(s, cb, priv, decode_submit), P3D_SCRIPT_submit, &args);
+    free(ids);
+    return err;
 }
 
 int p3d_store_submit(struct p3d_store *s, const struct p3d_access *who, const struct p3d_new_job *j, p3d_store_cb *cb,
                      void *priv)
 {
-    struct p3d_job_id id;
-    char key[P3D_SHA256_HEX] = "";
-    p3d_job_id_new(0, p3d_wall_ms(), &id);
-    if (j->idempotency_key.n)
-        p3d_sha256_hex(j->idempotency_key, key);
-    struct p3d_args args;
-    p3d_args_init(&args, 12);
-    p3d_args_access(&args, who);
-    p3d_args_z(&args, p3d_job_id_ulid(&id));
-    args_kinds(&args, j);
-    p3d_args_str(&args, (struct p3d_str){key, j->idempotency_key.n ? 32 : 0});
-    p3d_args_str(&args, (struct p3d_str){j->body_hash, j->idempotency_key.n ? 32 : 0});
-    return p3d_op_send(p3d_op_new(s, cb, priv, decode_submit), P3D_SCRIPT_submit, &args);
+    return p3d_store_submit_batch(s, who, j, 1, cb, priv);
 }
 
 static int decode_job(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
@@ -57,34 +85,103 @@ static int decode_job(struct p3d_op *op, const redisReply *r, struct p3d_answer 
     if (!p3d_reply_str(r, 3, &record) || p3d_record_parse(p3d_str_z(op->text), record, false, job) ||
         !p3d_reply_int(r, 4, &job->queue_position))
         return P3D_E_CORRUPT;
+    if (r->elements > 5 && !p3d_reply_int(r, 5, &job->eta_ms))
+        return P3D_E_CORRUPT;
     a->jobs = job;
     a->n = 1;
     return 0;
 }
 
-int p3d_store_job_get(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id, p3d_store_cb *cb,
-                      void *priv)
+/* A call about one job, with room for more arguments behind the five. */
+static struct p3d_op *about_job(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id, size_t more,
+                                p3d_store_cb *cb, void *priv, struct p3d_args *args)
 {
     struct p3d_op *op = p3d_op_new(s, cb, priv, decode_job);
     memcpy(op->text, p3d_job_id_ulid(id), P3D_ULID_LEN + 1);
+    p3d_args_init(args, 5 + more);
+    p3d_args_access(args, who);
+    p3d_args_z(args, op->text);
+    return op;
+}
+
+int p3d_store_job_get(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id, p3d_store_cb *cb,
+                      void *priv)
+{
     struct p3d_args args;
-    p3d_args_init(&args, 5);
-    p3d_args_access(&args, who);
-    p3d_args_z(&args, op->text);
-    return p3d_op_send(op, P3D_SCRIPT_job_get, &args);
+    return p3d_op_send(about_job(s, who, id, 0, cb, priv, &args), P3D_SCRIPT_job_get, &args);
+}
+
+/* The record comes with the refusal. */
+static void final_refused(struct p3d_op *op, int err, const redisReply *r, struct p3d_answer *a)
+{
+    struct p3d_str record;
+    struct p3d_job *job = op->rows = p3d_alloc(sizeof *job);
+    if (err == P3D_E_JOB_FINAL && p3d_reply_str(r, 3, &record) &&
+        p3d_record_parse(p3d_str_z(op->text), record, false, job) == 0) {
+        a->jobs = job;
+        a->n = 1;
+    }
+}
+
+int p3d_store_job_cancel(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
+                         p3d_store_cb *cb, void *priv)
+{
+    struct p3d_args args;
+    struct p3d_op *op = about_job(s, who, id, 0, cb, priv, &args);
+    op->refused = final_refused;
+    return p3d_op_send(op, P3D_SCRIPT_job_cancel, &args);
+}
+
+int p3d_store_job_delete(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
+                         p3d_store_cb *cb, void *priv)
+{
+    struct p3d_args args;
+    return p3d_op_send(about_job(s, who, id, 0, cb, priv, &args), P3D_SCRIPT_job_delete, &args);
+}
+
+static int decode_caller(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
+{
+    (void)op;
+    p3d_reply_caller(r, a);
+    return 0;
+}
+
+int p3d_store_result_drop(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id, uint64_t rev,
+                          struct p3d_str detail, p3d_store_cb *cb, void *priv)
+{
+    struct p3d_args args;
+    struct p3d_op *op = about_job(s, who, id, 2, cb, priv, &args);
+    op->decode = decode_caller;
+    p3d_args_int(&args, (int64_t)rev);
+    p3d_args_str(&args, detail);
+    return p3d_op_send(op, P3D_SCRIPT_result_drop, &args);
+}
+
+int p3d_store_job_retry(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
+                        struct p3d_str spec, p3d_store_cb *cb, void *priv)
+{
+    struct p3d_args args;
+    struct p3d_job_id fresh;
+    struct p3d_op *op = about_job(s, who, id, 2, cb, priv, &args);
+    p3d_job_id_new(0, p3d_wall_ms(), &fresh);
+    op->decode = decode_submit;
+    p3d_args_z(&args, p3d_job_id_ulid(&fresh));
+    p3d_args_str(&args, spec);
+    return p3d_op_send(op, P3D_SCRIPT_job_retry, &args);
 }
 
 static int decode_history(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
 {
     p3d_reply_caller(r, a);
-    size_t n = r->elements < 5 ? 0 : (r->elements - 5) / 3;
+    size_t n = r->elements < 5 ? 0 : (r->elements - 5) / 4;
     struct p3d_job *jobs = op->rows = p3d_alloc((n + 1) * sizeof *jobs);
     struct p3d_str ulid, record;
     if (!p3d_reply_int(r, 3, &a->total) || !p3d_reply_copy(r, 4, op->text, sizeof op->text))
         return P3D_E_CORRUPT;
     for (size_t i = 0; i < n; i++)
-        if (!p3d_reply_str(r, 5 + 3 * i, &ulid) || !p3d_reply_str(r, 6 + 3 * i, &record) ||
-            p3d_record_parse(ulid, record, false, &jobs[i]) || !p3d_reply_int(r, 7 + 3 * i, &jobs[i].queue_position))
+        if (!p3d_reply_str(r, 5 + 4 * i, &ulid) || !p3d_reply_str(r, 6 + 4 * i, &record) ||
+            p3d_record_parse(ulid, record, false, &jobs[i]) ||
+            !p3d_reply_int(r, 7 + 4 * i, &jobs[i].queue_position) || !p3d_reply_int(r, 8 + 4 * i, &jobs[i].eta_ms))
             return P3D_E_CORRUPT;
     a->cursor = op->text[0] ? op->text : NULL;
     a->jobs = jobs;

@@ -92,12 +92,13 @@ int p3d_store_progress(struct p3d_store *s, const struct p3d_lease *l, unsigned 
 }
 
 int p3d_store_complete(struct p3d_store *s, const struct p3d_lease *l, struct p3d_str detail,
-                       const struct p3d_claim *next, p3d_store_cb *cb, void *priv)
+                       int64_t files_bytes, const struct p3d_claim *next, p3d_store_cb *cb, void *priv)
 {
     struct p3d_args args;
-    p3d_args_init(&args, 5 + claim_args(next));
+    p3d_args_init(&args, 6 + claim_args(next));
     args_lease(&args, l);
     p3d_args_str(&args, detail);
+    p3d_args_int(&args, files_bytes);
     args_next(&args, next);
     return p3d_op_send(p3d_op_new(s, cb, priv, decode_claimed), P3D_SCRIPT_complete, &args);
 }
@@ -127,15 +128,37 @@ int p3d_store_release(struct p3d_store *s, const struct p3d_lease *l, p3d_store_
 
 static int decode_reap(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
 {
-    (void)op;
-    return p3d_reply_int(r, 1, &a->total) ? 0 : P3D_E_CORRUPT;
+    size_t n = r->elements < 2 ? 0 : r->elements - 2;
+    struct p3d_job *jobs = op->rows = p3d_alloc((n + 1) * sizeof *jobs);
+    struct p3d_str ulid;
+    char id[sizeof jobs->id.s];
+    if (!p3d_reply_int(r, 1, &a->total))
+        return P3D_E_CORRUPT;
+    for (size_t i = 0; i < n; i++)
+        if (!p3d_reply_str(r, 2 + i, &ulid) || !p3d_format(id, sizeof id, "job_0%.*s", (int)ulid.n, ulid.p) ||
+            p3d_job_id_parse(p3d_str_z(id), &jobs[i].id))
+            return P3D_E_CORRUPT;
+    a->jobs = jobs;
+    a->n = n;
+    return 0;
 }
 
-int p3d_store_reap(struct p3d_store *s, int64_t lease_ms, p3d_store_cb *cb, void *priv)
+int p3d_store_reap(struct p3d_store *s, int64_t lease_ms, const struct p3d_retention *keep, p3d_store_cb *cb, void *priv)
+{
+    struct p3d_args args;
+    p3d_args_init(&args, 4);
+    p3d_args_int(&args, lease_ms);
+    p3d_args_int(&args, keep->age_ms);
+    p3d_args_int(&args, keep->jobs);
+    p3d_args_int(&args, keep->bytes);
+    P3D_IGNORE(p3d_store_outbox_replay(s));
+    return p3d_op_send(p3d_op_new(s, cb, priv, decode_reap), P3D_SCRIPT_reap, &args);
+}
+
+int p3d_store_purged(struct p3d_store *s, const struct p3d_job_id *id, p3d_store_cb *cb, void *priv)
 {
     struct p3d_args args;
     p3d_args_init(&args, 1);
-    p3d_args_int(&args, lease_ms);
-    P3D_IGNORE(p3d_store_outbox_replay(s));
-    return p3d_op_send(p3d_op_new(s, cb, priv, decode_reap), P3D_SCRIPT_reap, &args);
+    p3d_args_z(&args, p3d_job_id_ulid(id));
+    return p3d_op_send(p3d_op_new(s, cb, priv, p3d_decode_ok), P3D_SCRIPT_purged, &args);
 }

@@ -7,7 +7,7 @@
 
 #include "store_internal.h"
 
-enum { HEAD = 164 };
+enum { HEAD = 194 };
 
 /* Where a number of the head stands (0-based) and which member it fills. */
 struct field {
@@ -17,7 +17,7 @@ struct field {
 static const struct field FIELDS[] = {
     F(1, 1, state),       F(2, 1, priority),     F(6, 3, attempt),     F(9, 3, max_attempts), F(12, 3, losses),
     F(17, 5, progress),   F(22, 10, rev),        F(32, 15, fence),     F(63, 15, created_ms), F(78, 15, started_ms),
-    F(93, 15, ended_ms),
+    F(93, 15, ended_ms),  F(164, 15, files_bytes), F(179, 15, expires_ms),
 };
 #undef F
 
@@ -66,9 +66,10 @@ int p3d_record_parse(struct p3d_str ulid, struct p3d_str rec, bool head_only, st
     if (ulid.n != P3D_ULID_LEN || !p3d_format(id, sizeof id, "job_0%.*s", (int)ulid.n, ulid.p) ||
         p3d_job_id_parse(p3d_str_z(id), &job.id))
         return P3D_E_CORRUPT;
-    if (rec.n < HEAD || rec.p[0] != '2' || fields(rec, &job) || owner(rec, &job))
+    if (rec.n < HEAD || rec.p[0] != '3' || fields(rec, &job) || owner(rec, &job))
         return P3D_E_CORRUPT;
     memcpy(job.nonce, rec.p + 47, 16);
+    job.cancelling = rec.p[16] == '1' && job.state == P3D_JOB_PROCESSING;
     if (!head_only) {
         if (number(rec, 129, 8, &spec) || number(rec, 137, 8, &detail) || rec.n != HEAD + (size_t)(spec + detail))
             return P3D_E_CORRUPT;

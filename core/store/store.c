@@ -128,7 +128,7 @@ static void on_reply(void *priv, int err, const redisReply *reply)
 static int send(struct p3d_op *op, enum p3d_script script, struct p3d_args *args)
 {
     struct p3d_str key = p3d_str_z(p3d_script_info(script)->key);
-    int err = p3d_conn_script(op->s->conn, script, &key, 1, args->v, args->n, on_reply, op);
+    int err = !op->s->conn ? P3D_E_STORE_DOWN : p3d_conn_script(op->s->conn, script, &key, 1, args->v, args->n, on_reply, op);
     p3d_args_done(args);
     return err;
 }
@@ -212,17 +212,24 @@ int p3d_store_open(struct p3d_loop *l, const struct p3d_config *cfg, void (*on_s
     return 0;
 }
 
+void p3d_store_stop(struct p3d_store *s)
+{
+    struct p3d_conn *conn = s->conn;
+    s->conn = NULL; /* what the last answers begin finds nobody */
+    p3d_conn_close(conn);
+}
+
 void p3d_store_close(struct p3d_store *s)
 {
     if (!s)
         return;
-    p3d_conn_close(s->conn);
+    p3d_store_stop(s);
     free(s);
 }
 
 bool p3d_store_up(const struct p3d_store *s)
 {
-    return p3d_conn_up(s->conn);
+    return s->conn && p3d_conn_up(s->conn);
 }
 
 int p3d_decode_ok(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waiting for work on a connection of its own: BLPOP on the wake lists of the kinds. An element is a hint and no more:
- * the claim decides. It guarantees one answer to each question within about 5 s (plus 5 s when the server hangs), also
- * while there is no connection. It does not know what a job is.
+ * A connection of its own that blocks in BLPOP: on the wake lists of the kinds while there is no job, on the control
+ * list of the attempt while there is one. An element is a hint and no more: the claim, or the heartbeat, decides. It
+ * guarantees one answer to each wait within about 5 s (plus 5 s when the server hangs), also while there is no
+ * connection; a watch goes on until it is told once or ended. An ended watch lies in the way of the next wait, and a
+ * blocked connection hears nothing, so its list is given an element through another one: whichever of the two comes
+ * first, the BLPOP returns, and an element that nobody takes expires. It does not know what a job is.
  */
-#include "conn_internal.h"
+#include "store_internal.h"
 
-#include "keys_internal.h"
 #include "p3d/config.h"
 #include "p3d/lease.h"
 
@@ -15,7 +17,10 @@ enum {
     WAIT_SPREAD_MS = 1000, /* workers that started together do not ask together */
     GRACE_MS = 5000,       /* on top, before the connection counts as dead */
     WAKER_INFLIGHT = 4,
+    NONCE = 16,            /* digits */
 };
+
+enum question { NOTHING, WAIT, WATCH };
 
 struct p3d_waker {
     struct p3d_loop *loop;
@@ -23,31 +28,44 @@ struct p3d_waker {
     void (*cb)(void *priv, bool up);
     void *priv;
 
-    bool asked;              /* an answer is owed */
-    bool sent;               /* BLPOP is on its way */
-    struct p3d_timer timer;  /* the answer when there is no connection to ask */
+    enum question asked;     /* an answer is owed */
+    enum question sent;      /* BLPOP is on its way */
+    bool stale;              /* that one is of an ended watch: its answer is nobody's */
+    struct p3d_timer timer;  /* the answer to a wait when there is no connection to ask */
     char number[24];
     struct p3d_str *argv;    /* BLPOP, a list for each kind, seconds */
     size_t argc;
+    char ctl[sizeof P3D_KEY_CTL + NONCE]; /* the list that is watched */
 };
+
+static void send(struct p3d_waker *w);
 
 /* The last that is done with w: the callback may close it. */
 static void answer(struct p3d_waker *w, bool up)
 {
     if (!w->asked || !w->cb)
         return;
-    w->asked = false;
+    w->asked = NOTHING;
     p3d_timer_clear(w->loop, &w->timer);
     w->cb(w->priv, up);
 }
 
+/* A watch that heard nothing, or lost its connection, goes on; so does whatever was asked behind an ended one. */
 static void on_reply(void *priv, int err, const redisReply *reply)
 {
     struct p3d_waker *w = priv;
+    bool told = !err && reply->type != REDIS_REPLY_NIL, go_on = w->stale || (w->sent == WATCH && !told);
 
-    (void)reply; /* an element or nothing: look either way */
-    w->sent = false;
-    answer(w, !err);
+    w->sent = NOTHING;
+    w->stale = false;
+    if (!w->cb)
+        return; /* being closed */
+    if (!go_on) /* an element or nothing: look either way */
+        answer(w, !err);
+    else if (err && w->asked == WAIT)
+        answer(w, false);
+    else
+        send(w);
 }
 
 static uint64_t wait_ms(void)
@@ -60,14 +78,17 @@ static uint64_t wait_ms(void)
 static void send(struct p3d_waker *w)
 {
     uint64_t ms = wait_ms();
+    struct p3d_str watch[3] = {P3D_STR("BLPOP"), p3d_str_z(w->ctl)}, *argv = w->asked == WATCH ? watch : w->argv;
+    size_t argc = w->asked == WATCH ? 3 : w->argc;
 
     if (!w->asked || w->sent || !p3d_conn_up(w->conn))
         return;
     (void)p3d_format(w->number, sizeof w->number, "%u.%03u", (unsigned)(ms / 1000), (unsigned)(ms % 1000));
-    w->argv[w->argc - 1] = p3d_str_z(w->number);
-    w->sent = !p3d_conn_call(w->conn, w->argv, w->argc, ms + GRACE_MS, on_reply, w);
-    if (w->sent)
-        p3d_timer_clear(w->loop, &w->timer);
+    argv[argc - 1] = p3d_str_z(w->number);
+    if (p3d_conn_call(w->conn, argv, argc, ms + GRACE_MS, on_reply, w))
+        return;
+    w->sent = w->asked;
+    p3d_timer_clear(w->loop, &w->timer);
 }
 
 static void on_state(void *priv, bool up)
@@ -119,9 +140,45 @@ void p3d_waker_wait(struct p3d_waker *w)
 {
     if (w->asked)
         return;
-    w->asked = true;
+    w->asked = WAIT;
     p3d_timer_set(w->loop, &w->timer, wait_ms());
     send(w);
+}
+
+void p3d_waker_watch(struct p3d_waker *w, const char *nonce)
+{
+    if (w->asked)
+        return;
+    w->asked = WATCH;
+    (void)p3d_format(w->ctl, sizeof w->ctl, "%s%s", P3D_KEY_CTL, nonce);
+    send(w);
+}
+
+static void on_pushed(void *priv, int err, const redisReply *reply)
+{
+    (void)priv, (void)err, (void)reply; /* lost: the BLPOP ends by itself */
+}
+
+/* Both leave in one write: the element does not outlive its second. */
+static int release(struct p3d_waker *w, struct p3d_store *s)
+{
+    const struct p3d_str list = p3d_str_z(w->ctl), push[] = {P3D_STR("RPUSH"), list, P3D_STR("0")},
+                         expire[] = {P3D_STR("PEXPIRE"), list, P3D_STR("1000")};
+
+    int rc = p3d_conn_call(s->conn, push, 3, 0, on_pushed, NULL);
+    return rc ? rc : p3d_conn_call(s->conn, expire, 3, 0, on_pushed, NULL);
+}
+
+void p3d_waker_unwatch(struct p3d_waker *w, struct p3d_store *s)
+{
+    if (w->asked != WATCH)
+        return;
+    w->asked = NOTHING;
+    if (!w->sent || w->stale)
+        return;
+    w->stale = true;
+    if (release(w, s))
+        p3d_conn_drop(w->conn, "a watch could not be ended");
 }
 
 void p3d_waker_close(struct p3d_waker *w)

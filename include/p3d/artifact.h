@@ -47,7 +47,27 @@ P3D_MUST int p3d_artifact_publish(struct p3d_artifacts *a, const struct p3d_job_
 /* Open for reading. ret_fd: owned, CLOEXEC. Errors: P3D_E_RESULT_NOT_FOUND; P3D_E_IO. */
 P3D_MUST int p3d_artifact_open(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt,
                                const char *name, int *ret_fd, int64_t *ret_size, int64_t *ret_mtime_s);
+/* The log of an attempt, written while it runs and read by anybody. Not an artifact: no name leads to it.
+ * _create: for the worker; ret_fd: O_APPEND, CLOEXEC; removes what older attempts (by their fence) of the job have left.
+ * Errors: P3D_E_IO, also when there is one already.
+ * _log: ret_fd for reading. Errors: P3D_E_RESULT_NOT_FOUND; P3D_E_IO. */
+P3D_MUST int p3d_artifact_log_create(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt, int *ret_fd);
+P3D_MUST int p3d_artifact_log(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt, int *ret_fd,
+                              int64_t *ret_size);
+/* Remove what an attempt has published, but not its log. Absent is fine. Errors: P3D_E_IO. */
+P3D_MUST int p3d_artifact_clear(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt);
 /* Remove one attempt's files, or all of the job's when attempt is NULL. Absent is fine. Errors: P3D_E_IO. */
 P3D_MUST int p3d_artifact_remove(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt);
+
+/* Removing whole jobs on a pool, one after the other, a few at a time. removed: on the loop, once for each that was
+ * begun; err 0 or P3D_E_IO. Loop thread. */
+struct p3d_pool;
+struct p3d_purge;
+struct p3d_purge *p3d_purge_new(struct p3d_artifacts *a, struct p3d_pool *pool,
+                                void (*removed)(void *priv, const struct p3d_job_id *id, int err), void *priv);
+/* One that is waiting already, or has no room, is left out: it will be named again. */
+void p3d_purge_add(struct p3d_purge *p, const struct p3d_job_id *id);
+void p3d_purge_free(struct p3d_purge *p); /* after its pool. NULL is fine */
+
 /* By extension: ".glb" -> model/gltf-binary; unknown -> application/octet-stream. Static. */
 const char *p3d_content_type(const char *name);

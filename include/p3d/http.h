@@ -35,7 +35,7 @@ enum p3d_mode {
     P3D_MODE_ANY,
     P3D_MODE_AUTH, /* simple mode answers 503 P3D_E_AUTH_OFF */
 };
-enum p3d_body_kind { P3D_BODY_NONE, P3D_BODY_JSON, P3D_BODY_SUBMIT }; /* decides the size limit */
+enum p3d_body_kind { P3D_BODY_NONE, P3D_BODY_JSON, P3D_BODY_SUBMIT, P3D_BODY_BATCH }; /* decides the size limit */
 
 /* One row of the route table. pattern: "/api/v1/jobs/{id}"; a literal segment wins over a parameter. */
 struct p3d_route {
@@ -93,6 +93,20 @@ struct p3d_file_reply {
     const char *filename; /* for Content-Disposition: attachment, any UTF-8; NULL = none */
 };
 void p3d_reply_file(struct p3d_call *c, const struct p3d_file_reply *f);
+
+/* A body of unknown length: text that comes bit by bit (event streams, logs). Begun once, then any number of pieces until
+ * the end; pieces wait in memory while the client is slow, at most max_bytes, then the connection is cut.
+ * gone(arg): the client has left, or was cut; also while nothing is being sent. Never after p3d_stream_end. */
+void p3d_stream_begin(struct p3d_call *c, const char *content_type, size_t max_bytes, void (*gone)(void *arg), void *arg);
+void p3d_stream_send(struct p3d_call *c, struct p3d_str bytes); /* copied */
+void p3d_stream_end(struct p3d_call *c);
+size_t p3d_stream_waiting(const struct p3d_call *c); /* bytes that the client has not taken yet */
+/* Be told, once, when the client leaves before there is an answer (a long poll); one that shuts its sending side has left.
+ * What is answered after that goes nowhere. NULL: not any more; an answer ends it, too. */
+void p3d_call_on_gone(struct p3d_call *c, void (*gone)(void *arg), void *arg);
+/* Be told when the server drains: streams and waits are to end now. Once, one call after the other over 4 s (less when
+ * server.drain_seconds is); soon if it drains already. Streams that are left a little later are cut. NULL: not any more. */
+void p3d_call_on_drain(struct p3d_call *c, void (*drain)(void *arg), void *arg);
 
 /* ---- the server ---- */
 struct p3d_http_options {

@@ -36,6 +36,9 @@ struct p3d_job {
     char nonce[17];
     uint64_t rev;           /* grows with every change */
     int64_t created_ms, started_ms, ended_ms; /* wall time of Redis, 0 = not yet */
+    int64_t expires_ms;     /* it fails if it has not begun by then; 0 = never */
+    bool cancelling;        /* its attempt has been told to stop */
+    int64_t files_bytes;    /* of its result's files */
     struct p3d_str spec, detail; /* terminated behind n; detail may be empty */
 
     int64_t queue_position; /* own jobs ahead in that model's queue + 1; 0 = not queued or not asked */

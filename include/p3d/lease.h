@@ -32,17 +32,25 @@ P3D_MUST int p3d_store_heartbeat(struct p3d_store *s, const struct p3d_lease *l,
 /* progress 0..10000, detail: JSON object as in job.h. Renews nothing. Errors: P3D_E_STALE. */
 P3D_MUST int p3d_store_progress(struct p3d_store *s, const struct p3d_lease *l, unsigned progress,
                                 struct p3d_str detail, p3d_store_cb *cb, void *priv);
-/* The result counts now; next (may be NULL) claims in the same trip: jobs[0] when n == 1.
+/* The result counts now; files_bytes: of all its files. next (may be NULL) claims in the same trip: jobs[0] when n == 1.
  * Calling it again with the same lease gives the same answer. Errors: P3D_E_STALE. */
 P3D_MUST int p3d_store_complete(struct p3d_store *s, const struct p3d_lease *l, struct p3d_str detail,
-                                const struct p3d_claim *next, p3d_store_cb *cb, void *priv);
+                                int64_t files_bytes, const struct p3d_claim *next, p3d_store_cb *cb, void *priv);
 /* The attempt failed: again after a backoff when retry and attempts are left, else final. next as above. */
 P3D_MUST int p3d_store_fail(struct p3d_store *s, const struct p3d_lease *l, bool retry, struct p3d_str detail,
                             const struct p3d_claim *next, p3d_store_cb *cb, void *priv);
 /* Back to the queue as if never claimed (drain): no attempt counted. */
 P3D_MUST int p3d_store_release(struct p3d_store *s, const struct p3d_lease *l, p3d_store_cb *cb, void *priv);
-/* One bounded round of housekeeping; call about once a second. ret total = items done, 64 = call again. */
-P3D_MUST int p3d_store_reap(struct p3d_store *s, int64_t lease_ms, p3d_store_cb *cb, void *priv);
+/* How long finished jobs are kept; -1 = no limit. Whatever is over goes, oldest end first. */
+struct p3d_retention {
+    int64_t age_ms, jobs, bytes;
+};
+struct p3d_retention p3d_retention_of(const struct p3d_config *cfg);
+/* One bounded round of housekeeping; call about once a second. total = items done, 64 = call again. jobs[n] (ids only):
+ * deleted ones whose files have to go, a process that has the artifact store removes them and says p3d_store_purged. */
+P3D_MUST int p3d_store_reap(struct p3d_store *s, int64_t lease_ms, const struct p3d_retention *keep, p3d_store_cb *cb,
+                            void *priv);
+P3D_MUST int p3d_store_purged(struct p3d_store *s, const struct p3d_job_id *id, p3d_store_cb *cb, void *priv);
 
 /* A connection of its own that waits for work. */
 P3D_MUST int p3d_waker_open(struct p3d_loop *l, const struct p3d_config *cfg, const struct p3d_str *kinds, size_t n,
@@ -50,4 +58,10 @@ P3D_MUST int p3d_waker_open(struct p3d_loop *l, const struct p3d_config *cfg, co
 /* Ask once: cb(priv, true) when there may be work or after at most 5 s (jittered), cb(priv, false) when the connection
  * failed (already being made anew). One question at a time; asking while one is open does nothing. */
 void p3d_waker_wait(struct p3d_waker *w);
+/* While an attempt runs: cb(priv, true), once, when somebody cancels it; nothing else, however long it takes and whatever
+ * becomes of the connection. It counts as the open question. nonce: of the attempt. */
+void p3d_waker_watch(struct p3d_waker *w, const char *nonce);
+/* The attempt is over: no answer any more, and the next question is not delayed by it (said to Redis by way of s, which
+ * waits for nothing). Not watching is fine. */
+void p3d_waker_unwatch(struct p3d_waker *w, struct p3d_store *s);
 void p3d_waker_close(struct p3d_waker *w);

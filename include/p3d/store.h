@@ -47,6 +47,10 @@ struct p3d_answer {
     bool cancel;                /* heartbeat: the attempt is to be stopped */
 };
 
+/* What Redis uses, and may. For the memory mark: once a second, never inside a script. */
+P3D_MUST int p3d_store_memory(struct p3d_store *s, void (*cb)(void *priv, int err, int64_t used_bytes, int64_t limit_bytes),
+                              void *priv);
+
 struct p3d_stats {
     int64_t queued, processing, completed, failed, cancelled, workers_alive, workers_busy;
     struct p3d_kind_stats {
@@ -64,11 +68,14 @@ typedef void p3d_store_cb(void *priv, int err, const struct p3d_answer *a); /* t
  * Errors: P3D_E_CONFIG the URL is none (err->detail, without its password). */
 P3D_MUST int p3d_store_open(struct p3d_loop *l, const struct p3d_config *cfg, void (*on_state)(void *priv, bool up),
                             void *priv, struct p3d_store **ret, struct p3d_error *err);
-void p3d_store_close(struct p3d_store *s); /* waiting calls answer P3D_E_STORE_DOWN first; NULL is fine */
+/* Waiting calls are answered P3D_E_STORE_DOWN before it returns, and every later one at once; the handle stays. */
+void p3d_store_stop(struct p3d_store *s);
+void p3d_store_close(struct p3d_store *s); /* stops first; NULL is fine */
 bool p3d_store_up(const struct p3d_store *s);
 
 /* First call of a process: Redis version and policy, schema, and whether the artifact store with this id is the
  * one that this Redis knows (noted when there is none yet).
+ * Without error and with words in ret_err->detail: a warning for the operator.
  * Errors: P3D_E_CONFIG with the reason in ret_err (lives as long as the store), P3D_E_STORE_DOWN. */
 P3D_MUST int p3d_store_check(struct p3d_store *s, const char *artifact_id, struct p3d_error *ret_err, p3d_store_cb *cb,
                              void *priv);
@@ -86,15 +93,38 @@ struct p3d_new_job {
     unsigned priority;        /* 0..9, 9 first */
     int64_t max_attempts;     /* 1..100 */
     int64_t max_queued;       /* of an owner without a limit of their own, -1 = none */
+    int64_t run_at_ms;        /* not before; 0 = at once */
+    int64_t expires_ms;       /* failed with EXPIRED if it has not begun by then; 0 = never */
     struct p3d_str idempotency_key; /* empty = none */
     char body_hash[P3D_SHA256_HEX]; /* with a key: of the request body */
 };
 /* jobs[0] has id, state, queue_position. Errors: P3D_E_QUEUE_FULL, P3D_E_STORE_FULL, P3D_E_IDEMPOTENCY_REUSED. */
 P3D_MUST int p3d_store_submit(struct p3d_store *s, const struct p3d_access *who, const struct p3d_new_job *j,
                               p3d_store_cb *cb, void *priv);
-/* jobs[0]. Errors: P3D_E_JOB_NOT_FOUND, P3D_E_JOB_FORBIDDEN. */
+/* All or none, in this order; jobs[n] as submit answers them. 1..P3D_BATCH_MAX jobs; the idempotency key and body_hash of
+ * the first are the batch's. max_queued counts all of them. Errors as submit. */
+#define P3D_BATCH_MAX 500
+P3D_MUST int p3d_store_submit_batch(struct p3d_store *s, const struct p3d_access *who, const struct p3d_new_job *jobs,
+                                    size_t n, p3d_store_cb *cb, void *priv);
+/* jobs[0]. Errors: P3D_E_JOB_NOT_FOUND, P3D_E_JOB_FORBIDDEN: of every call about one job. */
 P3D_MUST int p3d_store_job_get(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
                                p3d_store_cb *cb, void *priv);
+/* jobs[0] as it is now: cancelled when it was queued; when it runs, its worker is told and it will be. Repeating is fine.
+ * Errors: P3D_E_JOB_FINAL (jobs[0] is there). */
+P3D_MUST int p3d_store_job_cancel(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
+                                  p3d_store_cb *cb, void *priv);
+/* Gone for everybody at once; files and record are removed by whoever purges (lease.h). jobs[0] as it was.
+ * Errors: P3D_E_JOB_RUNNING. */
+P3D_MUST int p3d_store_job_delete(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
+                                  p3d_store_cb *cb, void *priv);
+/* Replace the detail of a completed job that is still at revision rev: its files are about to be removed.
+ * Errors: P3D_E_CONFLICT another revision, or not completed. */
+P3D_MUST int p3d_store_result_drop(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
+                                   uint64_t rev, struct p3d_str detail, p3d_store_cb *cb, void *priv);
+/* A new job like a failed or cancelled one, for its owner, "retried_from" is the caller's to put into spec (empty: as it
+ * was). Admins only (who->admin). jobs[0]. Errors: P3D_E_CONFLICT not failed or cancelled; as submit. */
+P3D_MUST int p3d_store_job_retry(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
+                                 struct p3d_str spec, p3d_store_cb *cb, void *priv);
 struct p3d_history {
     int64_t limit, offset;      /* 1..500, 0.. */
     unsigned states;            /* bit per state, 0 = all */

@@ -22,6 +22,7 @@ struct p3d_app {
     struct p3d_http *http;
     struct p3d_loop *loop;
     struct p3d_store *store;
+    struct p3d_hub *hub; /* NULL while the process ends */
     struct p3d_artifacts *artifacts;
     struct p3d_signing signing; /* of URLs; main.c keeps it new */
     bool legacy_tokens;         /* tokens of another system were brought; main.c */
@@ -30,7 +31,9 @@ struct p3d_app {
     struct p3d_route *routes;
     size_t routes_n;
     uint64_t started_ms;      /* monotonic */
+    bool store_full;          /* Redis uses more than redis.memory_limit: submits are refused; main.c */
     unsigned base64_open;     /* base64 downloads in flight, download.c only */
+    unsigned logs_open;       /* logs being sent, logs.c only */
 
     /* system.c only: the newest answer to "can storage be written?" */
     uint64_t storage_checked_ms; /* monotonic, 0 = never */
@@ -83,13 +86,19 @@ void p3d_api_began(struct p3d_call *c, int err);
 /* The job id of the path's first parameter. false: answered already (404 once the credential is known to be good). */
 bool p3d_api_job_id(struct p3d_call *c, struct p3d_job_id *ret);
 
+/* ---- jobs.c ---- */
+/* Answer with the job of a look at it: the object, or the error. */
+void p3d_api_answer_job(struct p3d_call *c, int err, const struct p3d_answer *a);
+
 /* ---- body.c ---- */
 enum p3d_body_type {
     P3D_BODY_STRING,
     P3D_BODY_LINE,    /* text of minimum..maximum characters, none of them a control character */
+    P3D_BODY_ARRAY,   /* of minimum..maximum values of any type */
     P3D_BODY_STRINGS, /* array of minimum..maximum strings */
     P3D_BODY_INTEGER, /* minimum..maximum */
     P3D_BODY_OBJECT,
+    P3D_BODY_TIME, /* ISO 8601 text, or Unix seconds */
     P3D_BODY_LATER, /* of the contract, but not in this version: present = fault */
 };
 struct p3d_body_field {
@@ -106,6 +115,8 @@ P3D_MUST int p3d_body_parse(struct p3d_str content_type, struct p3d_str body, js
  * else's. Errors: P3D_E_VALIDATION with the faults in f. */
 P3D_MUST int p3d_body_check(const json_t *body, const struct p3d_body_field *fields, size_t n, bool open,
                             struct p3d_faults *f);
+/* The time that a P3D_BODY_TIME says. Errors: P3D_E_VALIDATION it is none. */
+P3D_MUST int p3d_body_time(const json_t *value, int64_t *ret_wall_ms);
 /* A copy in the call's memory, terminated. */
 struct p3d_str p3d_call_text(struct p3d_call *c, struct p3d_str text);
 /* A query parameter as number. Absent: fallback. A bad one is a fault and gives fallback. */

@@ -7,7 +7,10 @@
  */
 #include "app_internal.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "p3d/clock.h"
 
 /* The media type without its parameters. */
 static bool is_json(struct p3d_str content_type)
@@ -96,20 +99,26 @@ static void check_line(const struct p3d_body_field *field, const json_t *v, stru
         p3d_faults_add(f, "string_pattern_mismatch", "Control characters are not allowed", "body", field->name, NULL);
 }
 
-static void check_strings(const struct p3d_body_field *field, const json_t *v, struct p3d_faults *f)
+static void check_array(const struct p3d_body_field *field, const json_t *v, struct p3d_faults *f)
 {
     int64_t n = (int64_t)json_array_size(v);
-    if (!json_is_array(v)) {
+    if (!json_is_array(v))
         p3d_faults_add(f, "list_type", "Input should be a valid list", "body", field->name, NULL);
-    } else if (n < field->minimum || n > field->maximum) {
+    else if (n < field->minimum || n > field->maximum)
         length_fault(field, "Number of items should be", "too", n < field->minimum, f);
-    } else {
-        for (size_t i = 0; i < json_array_size(v); i++)
-            if (!json_is_string(json_array_get(v, i))) {
-                check_string(field, json_array_get(v, i), f);
-                return; /* one fault of a kind is enough */
-            }
-    }
+}
+
+static void check_strings(const struct p3d_body_field *field, const json_t *v, struct p3d_faults *f)
+{
+    size_t n = json_array_size(v), before = json_array_size(f->list);
+    check_array(field, v, f);
+    if (json_array_size(f->list) > before)
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (!json_is_string(json_array_get(v, i))) {
+            check_string(field, json_array_get(v, i), f);
+            return; /* one fault of a kind is enough */
+        }
 }
 
 static void check_integer(const struct p3d_body_field *field, const json_t *v, struct p3d_faults *f)
@@ -127,6 +136,25 @@ static void check_object(const struct p3d_body_field *field, const json_t *v, st
         p3d_faults_add(f, "dict_type", "Input should be a valid dictionary", "body", field->name, NULL);
 }
 
+int p3d_body_time(const json_t *value, int64_t *ret_wall_ms)
+{
+    const double most = 253402300799.0; /* the year 9999 */
+    double s = json_number_value(value);
+    if (json_is_string(value))
+        return p3d_time_parse((struct p3d_str){json_string_value(value), json_string_length(value)}, ret_wall_ms);
+    if (!json_is_number(value) || !(s >= 0 && s <= most))
+        return P3D_E_VALIDATION;
+    *ret_wall_ms = (int64_t)floor(s * 1000.0);
+    return 0;
+}
+
+static void check_time(const struct p3d_body_field *field, const json_t *v, struct p3d_faults *f)
+{
+    int64_t ms;
+    if (p3d_body_time(v, &ms) != 0)
+        p3d_faults_add(f, "datetime_parsing", "Input should be a valid datetime", "body", field->name, NULL);
+}
+
 static void check_later(const struct p3d_body_field *field, const json_t *v, struct p3d_faults *f)
 {
     (void)v;
@@ -136,9 +164,11 @@ static void check_later(const struct p3d_body_field *field, const json_t *v, str
 static void (*const checks[])(const struct p3d_body_field *, const json_t *, struct p3d_faults *) = {
     [P3D_BODY_STRING] = check_string,
     [P3D_BODY_LINE] = check_line,
+    [P3D_BODY_ARRAY] = check_array,
     [P3D_BODY_STRINGS] = check_strings,
     [P3D_BODY_INTEGER] = check_integer,
     [P3D_BODY_OBJECT] = check_object,
+    [P3D_BODY_TIME] = check_time,
     [P3D_BODY_LATER] = check_later,
 };
 

@@ -157,7 +157,8 @@ static void set_request(json_t *o, const struct p3d_job_view *v)
     set(o, "status", json_string(p3d_job_state_name(j->state)));
     set(o, "priority", json_integer(j->priority));
     set(o, "progress", json_real(j->state == P3D_JOB_COMPLETED ? 1.0 : (double)j->progress / 10000.0));
-    set(o, "progress_message", text_or_null(p3d_json_get_str(v->detail, "progress_message")));
+    set(o, "progress_message",
+        j->cancelling ? json_string("Cancelling") : text_or_null(p3d_json_get_str(v->detail, "progress_message")));
     set(o, "inputs", object_or_empty(json_object_get(v->spec, "inputs")));
     set(o, "metadata", object_or_empty(json_object_get(v->spec, "metadata")));
     set(o, "user_id", j->owner.s[0] != '\0' ? json_string(j->owner.s) : json_null());
@@ -184,7 +185,7 @@ json_t *p3d_job_json(const struct p3d_job_view *v, const struct p3d_links *l)
     json_t *o = json_object();
     set_request(o, v);
     set_times(o, v->job);
-    set(o, "error", error_json(v->detail));
+    set(o, "error", v->job->state == P3D_JOB_FAILED ? error_json(v->detail) : json_null());
     json_t *result = v->result != NULL ? result_json(v, l) : json_null();
     set(o, "result", result);
     share_places(o, result);

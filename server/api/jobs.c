@@ -6,6 +6,9 @@
 
 #include "job_json_internal.h"
 #include "p3d/clock.h"
+#include "watch_internal.h"
+
+#define WAIT_MAX 60
 
 /* Answer with what make() makes of the job. */
 static void answer(struct p3d_call *c, int err, const struct p3d_answer *a,
@@ -21,24 +24,33 @@ static void answer(struct p3d_call *c, int err, const struct p3d_answer *a,
         p3d_reply_json(c, 200, make(&v, &l));
     }
     p3d_job_view_done(&v);
-    p3d_call_unref(c);
 }
 
-static void get(struct p3d_call *c, p3d_store_cb *cb)
+void p3d_api_answer_job(struct p3d_call *c, int err, const struct p3d_answer *a)
 {
-    struct p3d_job_id id;
-    if (p3d_api_job_id(c, &id))
-        p3d_api_began(c, p3d_store_job_get(p3d_call_app(c)->store, p3d_call_access(c), &id, cb, p3d_call_ref(c)));
+    answer(c, err, a, p3d_job_json);
 }
 
 static void on_job(void *priv, int err, const struct p3d_answer *a)
 {
     answer(priv, err, a, p3d_job_json);
+    p3d_call_unref(priv);
 }
 
 void p3d_api_job_get(struct p3d_call *c)
 {
-    get(c, on_job);
+    struct p3d_refusal r = {.faults = {NULL}};
+    struct p3d_job_id id;
+    if (!p3d_api_job_id(c, &id))
+        return;
+    int64_t seconds = p3d_query_int(c, "wait", 1, WAIT_MAX, 0, &r.faults);
+    if (r.faults.list != NULL)
+        p3d_api_refuse(c, &r, &id);
+    else if (seconds > 0)
+        p3d_api_job_wait(c, &id, seconds);
+    else
+        p3d_api_began(c,
+                      p3d_store_job_get(p3d_call_app(c)->store, p3d_call_access(c), &id, on_job, p3d_call_ref(c)));
 }
 
 static json_t *files_json(const struct p3d_job_view *v, const struct p3d_links *l)
@@ -49,11 +61,15 @@ static json_t *files_json(const struct p3d_job_view *v, const struct p3d_links *
 static void on_files(void *priv, int err, const struct p3d_answer *a)
 {
     answer(priv, err, a, files_json);
+    p3d_call_unref(priv);
 }
 
 void p3d_api_job_files(struct p3d_call *c)
 {
-    get(c, on_files);
+    struct p3d_job_id id;
+    if (p3d_api_job_id(c, &id))
+        p3d_api_began(
+            c, p3d_store_job_get(p3d_call_app(c)->store, p3d_call_access(c), &id, on_files, p3d_call_ref(c)));
 }
 
 static json_t *kinds_json(const struct p3d_stats *s)

@@ -18,13 +18,13 @@ struct submit {
     bool own_route; /* of the feature: 200, the short answer */
 };
 
-static json_t *answer_json(const struct submit *s, const struct p3d_job *j)
+json_t *p3d_submitted_json(const struct p3d_feature *f, const struct p3d_job *j, bool brief)
 {
-    char *message = p3d_asprintf("%s job queued successfully", s->feature->title);
+    char *message = p3d_asprintf("%s job queued successfully", f->title);
     json_t *o = json_pack("{s:s, s:s, s:o}", "job_id", j->id.s, "status", "queued", "message",
                           p3d_json_str(p3d_str_z(message)));
     free(message);
-    if (s->own_route)
+    if (brief)
         return o;
     (void)json_object_set_new(o, "queue_position",
                               j->queue_position > 0 ? json_integer(j->queue_position) : json_null());
@@ -50,23 +50,20 @@ static void on_submitted(void *priv, int err, const struct p3d_answer *a)
         p3d_reply_header(c, "location", place);
         free(place);
     }
-    p3d_reply_json(c, s->own_route ? 200 : 202, answer_json(s, &a->jobs[0]));
+    p3d_reply_json(c, s->own_route ? 200 : 202, p3d_submitted_json(s->feature, &a->jobs[0], s->own_route));
     p3d_call_unref(c);
 }
 
-/* The same key with another body, or on another route, is another request. */
-static void hash_request(const struct p3d_call *c, char dst[P3D_SHA256_HEX])
+void p3d_submit_hash(const char *pattern, struct p3d_str body, char dst[P3D_SHA256_HEX])
 {
     struct p3d_digest *d = p3d_digest_new();
-    const char *pattern = p3d_call_route(c)->pattern;
-    struct p3d_str body = p3d_call_body(c);
     p3d_digest_add(d, pattern, strlen(pattern) + 1);
     p3d_digest_add(d, body.p, body.n);
     p3d_digest_hex(d, dst);
     p3d_digest_free(d);
 }
 
-static int read_key(const struct p3d_call *c, struct p3d_new_job *j, struct p3d_refusal *r)
+int p3d_submit_key(const struct p3d_call *c, struct p3d_new_job *j, struct p3d_refusal *r)
 {
     struct p3d_str key = p3d_call_header(c, "idempotency-key");
     bool good = key.n <= IDEMPOTENCY_KEY_MAX && (key.n > 0 || key.p == NULL);
@@ -78,9 +75,18 @@ static int read_key(const struct p3d_call *c, struct p3d_new_job *j, struct p3d_
         return P3D_E_VALIDATION;
     }
     j->idempotency_key = key;
-    if (key.n > 0)
-        hash_request(c, j->body_hash);
     return 0;
+}
+
+void p3d_submit_fill(const struct p3d_submission *sub, struct p3d_str spec, int64_t max_queued, struct p3d_new_job *j)
+{
+    j->kind = p3d_str_z(sub->model->kind);
+    j->spec = spec;
+    j->priority = sub->priority;
+    j->max_attempts = sub->max_attempts;
+    j->max_queued = max_queued;
+    j->run_at_ms = sub->run_at_ms;
+    j->expires_ms = sub->expires_ms;
 }
 
 static int send(struct p3d_call *c, const struct p3d_submission *sub, struct p3d_new_job *j, bool own_route)
@@ -90,11 +96,9 @@ static int send(struct p3d_call *c, const struct p3d_submission *sub, struct p3d
     size_t n;
     char *spec = p3d_json_dump(sub->spec, &n);
     *s = (struct submit){.call = p3d_call_ref(c), .feature = sub->feature, .own_route = own_route};
-    j->kind = p3d_str_z(sub->model->kind);
-    j->spec = (struct p3d_str){spec, n};
-    j->priority = sub->priority;
-    j->max_attempts = sub->max_attempts;
-    j->max_queued = app->cfg->limits_max_queued_jobs;
+    p3d_submit_fill(sub, (struct p3d_str){spec, n}, app->cfg->limits_max_queued_jobs, j);
+    if (j->idempotency_key.n > 0) /* the same key with another body, or on another route, is another request */
+        p3d_submit_hash(p3d_call_route(c)->pattern, p3d_call_body(c), j->body_hash);
     int err = p3d_store_submit(app->store, p3d_call_access(c), j, on_submitted, s);
     free(spec);
     return err;
@@ -109,10 +113,12 @@ static void submit(struct p3d_call *c, const struct p3d_feature *feature)
     json_t *body = NULL;
     int err = p3d_body_read(c, &body, &r);
     if (err == 0)
-        err = read_key(c, &j, &r);
+        err = p3d_submit_key(c, &j, &r);
     if (err == 0)
         err = feature != NULL ? p3d_submission_read_flat(feature, body, &sub, &r)
                               : p3d_submission_read(p3d_call_app(c)->cfg->models, body, &sub, &r);
+    if (err == 0 && p3d_call_app(c)->store_full)
+        r.error.code = err = P3D_E_STORE_FULL;
     if (err != 0)
         p3d_api_refuse(c, &r, NULL);
     else

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "p3d/clock.h"
+
 #define METADATA_MAX 16384 /* also of the parameters: both go along with every page of history */
 #define TIMEOUT_MAX 604800
 #define ATTEMPTS_MAX 100
@@ -139,6 +141,22 @@ static int64_t number_or(const json_t *body, const char *key, int64_t fallback)
     return v != NULL ? json_integer_value(v) : fallback;
 }
 
+/* When it may run. A run_at that has passed is none; a job that could never run is a mistake. */
+static void read_times(const json_t *body, struct p3d_submission *s, struct p3d_faults *f)
+{
+    const json_t *run_at = present(body, "run_at"), *expires_at = present(body, "expires_at");
+    int64_t now_ms = p3d_wall_ms(), ms;
+    if (run_at != NULL && p3d_body_time(run_at, &ms) == 0 && ms > now_ms)
+        s->run_at_ms = ms;
+    if (expires_at == NULL || p3d_body_time(expires_at, &ms) != 0)
+        return;
+    if (ms <= now_ms)
+        p3d_faults_add(f, "value_error", "Input should be in the future", "body", "expires_at", NULL);
+    else if (ms <= s->run_at_ms)
+        p3d_faults_add(f, "value_error", "Input should be after run_at", "body", "expires_at", NULL);
+    s->expires_ms = ms;
+}
+
 /* The types of what travels among the inputs of POST /jobs. */
 static int check_nested(const json_t *inputs, struct p3d_faults *f)
 {
@@ -157,8 +175,8 @@ int p3d_submission_read(const struct p3d_models *m, const json_t *body, struct p
         {.name = "metadata", .type = P3D_BODY_OBJECT},
         {.name = "timeout_seconds", .type = P3D_BODY_INTEGER, .minimum = 1, .maximum = TIMEOUT_MAX},
         {.name = "max_attempts", .type = P3D_BODY_INTEGER, .minimum = 1, .maximum = ATTEMPTS_MAX},
-        {.name = "run_at", .type = P3D_BODY_LATER},
-        {.name = "expires_at", .type = P3D_BODY_LATER},
+        {.name = "run_at", .type = P3D_BODY_TIME},
+        {.name = "expires_at", .type = P3D_BODY_TIME},
         {.name = "webhook_url", .type = P3D_BODY_LATER},
     };
     *s = (struct p3d_submission){.priority = PRIORITY_DEFAULT};
@@ -175,6 +193,7 @@ int p3d_submission_read(const struct p3d_models *m, const json_t *body, struct p
                         .metadata = present(body, "metadata"),
                         .timeout_seconds = present(body, "timeout_seconds")};
     split(json_object_get(body, "inputs"), &q);
+    read_times(body, s, &r->faults);
     err = judge(f, &q, s, r);
     json_decref(q.inputs);
     if (err == 0) {

@@ -62,25 +62,27 @@ static void on_dispose(void *arg)
     struct hold *hold = arg;
     struct p3d_call *c = hold->call;
     const struct p3d_http_options *o = &c->http->o;
-    enum { CLIENT_LEFT = 499 }; /* never sent; what other servers log */
     if (o->on_request != NULL)
-        o->on_request(o->app, c, c->replied ? c->status : CLIENT_LEFT, p3d_call_seconds(c),
+        o->on_request(o->app, c, c->replied ? c->status : P3D_STATUS_LEFT, p3d_call_seconds(c),
                       (int64_t)c->req->bytes_sent);
     struct conn *conn = p3d_conn_of(c->req);
     conn->calls--;
+    p3d_leave_unwatch(c);
+    p3d_drain_forget(c);
     c->req = NULL;
     c->hold = NULL;
     free(hold->body);
     if (c->next != NULL)
         c->next->prev = c->prev;
     *(c->prev != NULL ? &c->prev->next : &c->http->calls) = c->next;
+    c->refs++; /* who is told may drop the last one */
     if (c->on_gone != NULL) {
         void (*gone)(void *) = c->on_gone;
         c->on_gone = NULL;
-        c->refs++; /* on_gone may drop the last one */
         gone(c->on_gone_arg);
-        c->refs--;
     }
+    p3d_leave_tell(c);
+    c->refs--;
     if (c->refs == 0)
         destroy(c);
 }

@@ -51,14 +51,22 @@ struct p3d_call {
     struct p3d_match match;
     struct p3d_access access;
     bool head, readable, replied, cors_vary;
+    bool left;    /* the client has; the request ends as soon as the library lets it */
+    bool watched; /* leave.c only */
     const char *cors_origin;
     int status;
     uint64_t start_us; /* monotonic */
     struct reply_header *headers, **headers_end;
     struct arena *arena;
     struct deferred *deferred;
-    void (*on_gone)(void *arg); /* the request's memory goes; file.c only */
+    void (*on_gone)(void *arg); /* the request's memory goes; file.c and stream.c only */
     void *on_gone_arg;
+    void (*on_leave)(void *arg); /* p3d_call_on_gone; leave.c and the first answer only */
+    void *on_leave_arg;
+    void (*on_drain)(void *arg); /* leave.c only, with the next two */
+    void *on_drain_arg;
+    struct p3d_call *drain_next, *drain_prev; /* http->drainers */
+    struct stream *stream; /* stream.c only; NULL: the answer is none */
     char *base_url;
     char request_id[65], method[8], client[P3D_ADDRESS_SIZE], path[P3D_PATH_KEPT];
 };
@@ -83,6 +91,22 @@ char *p3d_reply_error_body(struct p3d_call *c, int err, const char *detail, json
 void p3d_reply_empty(struct p3d_call *c, int status);
 void p3d_reply_default(struct p3d_call *c, const char *name,
                        const char *value); /* header unless it is there */
+
+/* ---- leave.c ---- */
+#define P3D_STATUS_LEFT 499  /* never sent; what other servers log for a client that left */
+#define P3D_IDLE_AGAIN_MS 1000
+/* Notice the client's end while nothing is being written; the library reads nothing meanwhile. */
+void p3d_leave_watch(struct p3d_call *c);
+void p3d_leave_unwatch(struct p3d_call *c);
+void p3d_leave_tell(struct p3d_call *c); /* on_leave, once */
+/* End a request without an answer: 503, which nobody may read, then on_leave. */
+void p3d_leave_refuse(struct p3d_call *c);
+void p3d_drain_begin(struct p3d_http *h);
+void p3d_drain_stop(struct p3d_http *h);
+void p3d_drain_forget(struct p3d_call *c);
+
+/* ---- stream.c ---- */
+void p3d_stream_cut(struct p3d_call *c); /* reset the connection; the request is over a turn later */
 
 /* ---- range.c ---- */
 enum p3d_range { P3D_RANGE_WHOLE, P3D_RANGE_PART, P3D_RANGE_BAD };

@@ -63,7 +63,7 @@ void *p3d_call_arg(const struct p3d_call *c)
 
 bool p3d_call_gone(const struct p3d_call *c)
 {
-    return c->req == NULL;
+    return c->req == NULL || c->left;
 }
 
 struct p3d_str p3d_call_peek(const struct p3d_call *c, const char *lower_name)

@@ -226,7 +226,7 @@ void p3d_reply_file(struct p3d_call *c, const struct p3d_file_reply *f)
                          (long long)(from + n - 1), (long long)f->size_bytes);
         p3d_reply_header(c, "content-range", text);
     }
-    if (c->req == NULL || c->head || n == 0) {
+    if (p3d_call_gone(c) || c->head || n == 0) {
         send_head_only(c, n);
         return;
     }

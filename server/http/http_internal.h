@@ -35,6 +35,7 @@ struct conn {
     struct conn *next, *prev;
     char peer[INET6_ADDRSTRLEN]; /* text */
     unsigned calls;              /* answers not yet sent completely; call.c only */
+    struct p3d_call *watcher;    /* who wants to know when the client leaves; leave.c only */
     int linger_fd; /* keeps the connection open for the client to read a last answer, or -1 */
 };
 
@@ -57,6 +58,10 @@ struct p3d_http {
     struct p3d_call *calls;    /* cells whose request lives */
     struct p3d_timer again;    /* accept again after the descriptors ran out */
     struct p3d_timer idle;     /* after a drain: close the connections that ask for nothing */
+    struct p3d_timer tick, cut; /* of a drain; leave.c only, with the next three */
+    struct p3d_call *drainers; /* who wants to be told */
+    size_t drainers_n;
+    unsigned drain_ticks;      /* left */
     const h2o_req_t *replying; /* whose answer is ours, while it is started; reply.c only */
     bool started, draining;
 };
@@ -90,7 +95,7 @@ void p3d_router_match(const struct p3d_router *r, struct p3d_str method, struct 
 /* ---- guard.c ---- */
 struct p3d_guard_options {
     const struct p3d_router *router;
-    size_t limits[P3D_BODY_SUBMIT + 1]; /* bytes of a body, by p3d_body_kind */
+    size_t limits[P3D_BODY_BATCH + 1]; /* bytes of a body, by p3d_body_kind */
 };
 /* Errors: P3D_E_CONFIG when the library does not call our parser. */
 P3D_MUST int p3d_guard_new(const struct p3d_guard_options *o, struct p3d_guard **ret,

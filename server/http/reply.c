@@ -109,10 +109,14 @@ void p3d_reply_head(struct p3d_call *c, int status, size_t body_n)
 
 bool p3d_reply_begin(struct p3d_call *c, int status, size_t body_n, h2o_generator_t *gen)
 {
+    if (c->left)
+        return false;
     assert(!c->replied); /* two answers to one request: a mistake of the handler */
     c->replied = true;
+    c->on_leave = NULL;
     if (c->req == NULL)
         return false;
+    p3d_leave_unwatch(c);
     p3d_reply_head(c, status, body_n);
     c->http->replying = c->req;
     h2o_start_response(c->req, gen);

@@ -17,7 +17,6 @@
 #define FILE_THREADS 2
 #define FILE_QUEUE 64
 #define IDLE_GRACE_MS 5000 /* after a drain began */
-#define IDLE_AGAIN_MS 1000
 #define LAST_TURNS 100
 #define LAST_TURN_MS 5
 
@@ -49,6 +48,7 @@ static struct p3d_guard_options guard_options(const struct p3d_http *h)
     o.limits[P3D_BODY_NONE] = P3D_PLAIN_BODY;
     o.limits[P3D_BODY_JSON] = (size_t)cfg->server_max_body_bytes;
     o.limits[P3D_BODY_SUBMIT] = (size_t)cfg->server_max_submit_body_bytes;
+    o.limits[P3D_BODY_BATCH] = (size_t)cfg->server_max_batch_body_bytes;
     return o;
 }
 
@@ -131,7 +131,7 @@ static void on_idle(struct p3d_timer *t)
     for (struct conn *c = h->conns.next; c != &h->conns; c = c->next)
         if (c->calls == 0 && c->sock->input->size == 0)
             (void)shutdown(h2o_socket_get_fd(c->sock), SHUT_RDWR);
-    p3d_timer_set(&h->loop.base, t, IDLE_AGAIN_MS);
+    p3d_timer_set(&h->loop.base, t, P3D_IDLE_AGAIN_MS);
 }
 
 void p3d_http_drain(struct p3d_http *h)
@@ -143,6 +143,7 @@ void p3d_http_drain(struct p3d_http *h)
     h2o_context_request_shutdown(&h->ctx);
     h->idle.cb = on_idle;
     p3d_timer_set(&h->loop.base, &h->idle, IDLE_GRACE_MS);
+    p3d_drain_begin(h);
 }
 
 bool p3d_http_idle(const struct p3d_http *h)
@@ -155,17 +156,19 @@ static void finish(struct p3d_http *h)
 {
     p3d_conn_stop(h);
     p3d_timer_clear(&h->loop.base, &h->idle);
+    p3d_drain_stop(h);
     p3d_pool_free(h->files);
     h->files = NULL;
     for (struct p3d_call *c = h->calls; c != NULL; c = c->next) {
         c->req->http1_is_persistent = 0;
         if (!c->replied &&
             c->on_gone == NULL) /* a file answer that has not begun fails by itself */
-            p3d_reply_error(c, P3D_E_BUSY, NULL);
+            p3d_leave_refuse(c);
     }
     p3d_conn_close_all(h);
     for (int i = 0; i < LAST_TURNS && h->conns_n > 0; i++)
         p3d_http_run_once(h, LAST_TURN_MS);
+    p3d_http_run_once(h, 0); /* what the last ones left for the end of the turn */
 }
 
 void p3d_http_free(struct p3d_http *h)

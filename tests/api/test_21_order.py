@@ -18,6 +18,7 @@ from raw_http import Raw
 from world import DISABLED, EXPECTED, EXPIRED, FLAT, NO_SUCH_TOKEN, NO_USER, SCOPES, TOKENS, body_of, path_of
 
 BODY_MAX, PLAIN_MAX = 4096, 65536
+LIMITS = {"max_body_bytes": BODY_MAX, "max_submit_body_bytes": BODY_MAX, "max_batch_body_bytes": BODY_MAX}
 JSON = {"Content-Type": "application/json"}
 # In the order in which they are told. Those in one group cannot be in one request.
 ORDER = [("size",), ("missing", "garbage"), ("expired",), ("suspended",), ("role",), ("scope",), ("absent", "foreign"),
@@ -156,8 +157,7 @@ class Setting:
 
 @pytest.fixture(scope="module")
 def setting():
-    config = {"server": {"max_body_bytes": BODY_MAX, "max_submit_body_bytes": BODY_MAX},
-              "security": {"hash_queue": 200}}
+    config = {"server": LIMITS, "security": {"hash_queue": 200}}
     with P3D(models={"gated": {"script": GATED, "max_workers": 1}, "tiny": TINY}, config=config, default="tiny") as p3d:
         yield Setting(p3d)
         p3d.open_gate()
@@ -165,7 +165,7 @@ def setting():
 
 @pytest.fixture(scope="module")
 def simple():
-    config = {"server": {"max_body_bytes": BODY_MAX, "max_submit_body_bytes": BODY_MAX},
+    config = {"server": LIMITS,
               "security": {"user_auth_enabled": False}}
     with P3D(models={"tiny": TINY}, config=config, workers=1) as p3d:
         yield p3d

@@ -382,7 +382,8 @@ def test_head_too_large(p3d):
 
 # ---- HEAD
 
-@pytest.mark.parametrize("route", [r for r in routes.ALL if r.method == "GET"], ids=lambda r: r.pattern)
+@pytest.mark.parametrize("route", [r for r in routes.ALL if r.method == "GET" and r.handler != "events"],
+                         ids=lambda r: r.pattern)  # that one has no end: test_36_events.py
 def test_head_has_no_body_and_the_connection_goes_on(p3d, user, admin, route):
     job = getattr(user, "pictured", None)
     if job is None:
@@ -400,7 +401,7 @@ def test_head_has_no_body_and_the_connection_goes_on(p3d, user, admin, route):
         assert raw.response().json()["status"] == "healthy"
         assert raw.response(head=True).status == (200 if route.credential == "PUBLIC" else 401)
         get = raw.response()
-        assert get.status == 200 and get.body
+        assert get.status == 200 and (get.body or route.handler == "job_logs")
         assert raw.response(head=True).status == 200
         assert raw.response().json()["status"] == "healthy"
     assert head.headers["content-type"] == get.headers["content-type"]

@@ -58,7 +58,7 @@ def completed(job):
 
 
 def log_of(host, job):
-    found = glob.glob(os.path.join(host.data, "jobs", job["job_id"], "*", "attempt.log"))
+    found = glob.glob(os.path.join(host.data, "jobs", job["job_id"], "*", ".log"))
     assert found, "no log of " + job["job_id"]
     with open(max(found), "rb") as f:
         return f.read().decode(errors="replace")
@@ -91,7 +91,7 @@ def test_input_json_and_files(host, run):
     assert (given["feature"], given["model"]) == ("mesh_generation", "obey")
     assert given["parameters"] == {"depth": 3} and "cp input.json" in given["inputs"]["prompt"]
     with open(os.path.join(base, "ls.txt")) as f:
-        assert f.read().split() == [".:", "attempt.log", "input.json", "inputs", "outputs", "tmp", "inputs:"]
+        assert f.read().split() == [".:", "input.json", "inputs", "outputs", "tmp", "inputs:"]
 
 
 def test_announced_outputs_info_and_thumbnail(run):
@@ -164,7 +164,7 @@ def test_outputs_that_are_none(host, run, script):
     job = run(script)
     failed(job, "BAD_OUTPUT")
     left = glob.glob(os.path.join(host.data, "jobs", job["job_id"], "*", "*"))
-    assert [os.path.basename(path) for path in left] == ["attempt.log"]
+    assert left == []
 
 
 def test_output_that_is_too_large(run):

@@ -31,6 +31,7 @@ static const struct p3d_owner_id owner = {"user_00112233445566aa"};
 static const struct p3d_lease lease = {
     .job = {"job_001ARZ3NDEKTSV4RRFFQ69G5FAV"}, .fence = 7, .nonce = "0123456789abcdef"};
 static const struct p3d_str kinds[] = {{"f/m", 3}, {"f/n", 3}};
+static const struct p3d_retention keep = {.age_ms = 1000, .jobs = -1, .bytes = -1};
 static const int64_t max_workers[] = {1, -1};
 static const struct p3d_claim claim = {.worker_id = "w",
                                        .nonce = "0123456789abcdef",
@@ -93,10 +94,15 @@ CALL(queue_stats, &who)
 CALL(claim, &claim)
 CALL(heartbeat, &lease, 1000)
 CALL(progress, &lease, 5000, P3D_STR("{}"))
-CALL(complete, &lease, P3D_STR("{}"), &claim)
+CALL(complete, &lease, P3D_STR("{}"), 100, &claim)
 CALL(fail, &lease, true, P3D_STR("{}"), NULL)
 CALL(release, &lease)
-CALL(reap, 1000)
+CALL(reap, 1000, &keep)
+CALL(purged, &job)
+CALL(job_cancel, &who, &job)
+CALL(job_delete, &who, &job)
+CALL(result_drop, &who, &job, 7, P3D_STR("{}"))
+CALL(job_retry, &who, &job, P3D_STR(""))
 CALL(check, "store-id", &p->why)
 
 static int call_keys(struct peer *p)
@@ -176,6 +182,11 @@ static int (*const calls[])(struct peer *p) = {
     call_import_token,
     call_import_job,
     call_register_begin,
+    call_purged,
+    call_job_cancel,
+    call_job_delete,
+    call_result_drop,
+    call_job_retry,
 };
 
 /* ---- what an answer holds ---- */

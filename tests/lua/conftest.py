@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 from private_redis import PrivateRedis  # noqa: E402
 
 LUA = os.path.join(ROOT, "core", "store", "lua")
-KIND = "mesh_generation/lettering"
+KIND, OTHER = "mesh_generation/lettering", "mesh_generation/other"
 STATES = ["queued", "processing", "completed", "failed", "cancelled"]
 
 
@@ -27,7 +27,8 @@ class Record:
     FIELDS = [("version", 1), ("state", 1), ("priority", 1), ("kind", 3), ("attempt", 3), ("max_attempts", 3),
               ("losses", 3), ("confirmed", 1), ("cancel", 1), ("progress", 5), ("rev", 10), ("fence", 15),
               ("nonce", 16), ("created", 15), ("started", 15), ("ended", 15), ("owner", 21), ("spec_len", 8),
-              ("detail_len", 8), ("cost", 9), ("token", 10)]
+              ("detail_len", 8), ("cost", 9), ("token", 10),
+              ("files", 15), ("expires", 15)]
 
     def __init__(self, raw):
         at = 0
@@ -80,9 +81,19 @@ class Queue:
     # -- jobs
     OPEN = ("o", "", "0", "0")
 
-    def submit(self, who=OPEN, kind=KIND, priority=5, attempts=3, queued=-1, spec='{"a":1}', key="", body=""):
-        ulid = "01ARZ3NDEKTSV4RRFFQ6%06d" % next(self.serial)
-        return self.run("submit", *who, ulid, kind, priority, attempts, queued, spec, key, body)
+    def new(self, kind=KIND, priority=5, attempts=3, run_at=0, expires=0, spec='{"a":1}'):
+        """As add_job wants it."""
+        return "01ARZ3NDEKTSV4RRFFQ6%06d" % next(self.serial), kind, priority, attempts, run_at, expires, spec
+
+    def submit(self, who=OPEN, queued=-1, key="", body="", **job):
+        return self.run("submit", *who, queued, key, body, *self.new(**job))
+
+    def batch(self, jobs, who=OPEN, queued=-1, key="", body=""):
+        return self.run("submit", *who, queued, key, body, *[x for job in jobs for x in job])
+
+    def now(self):
+        seconds, micros = self.r.time()
+        return seconds * 1000 + micros // 1000
 
     def job(self, ulid, who=OPEN):
         out = self.run("job_get", *who, ulid)
@@ -103,37 +114,56 @@ class Queue:
         for ulid in self.r.zrange("p3d:{0}:leases", 0, -1):
             self.r.zadd("p3d:{0}:leases", {ulid: 1})
 
-    def reap(self, lease=30000, grace=False):
+    def reap(self, lease=30000, grace=False, age=-1, jobs=-1, size=-1):
         self.r.delete("p3d:{0}:reap")
         if not grace:
-            now = int(self.r.time()[0] * 1000)
+            now = self.now()
             self.r.hset("p3d:{0}:reaper", mapping={"last": now, "grace": 0})
-        return self.run("reap", lease)
+        return self.run("reap", lease, age, jobs, size)
+
+    def zset(self, key):
+        return {name.decode(): score for name, score in self.r.zrange(key, 0, -1, withscores=True)}
+
+    def tails(self, prefix):
+        return {key.decode()[len(prefix):] for key in self.r.scan_iter(prefix + "*", count=1000)}
 
     def places(self):
-        """Every job is in exactly one place; the indexes agree with the records. Returns ulid -> state."""
-        found = {}
-        for key in self.r.scan_iter("p3d:{0}:job:*"):
-            ulid = key.decode().rsplit(":", 1)[1]
-            rec = Record(self.r.get(key).decode())
-            kind = self.r.hget("p3d:{0}:kinds", "#%d" % rec.kind).decode()
-            queued = self.r.zscore("p3d:{0}:q:%s:%s" % (kind, rec.owner), ulid) is not None
-            leased = self.r.zscore("p3d:{0}:leases", ulid) is not None
-            scheduled = self.r.zscore("p3d:{0}:scheduled", ulid) is not None
-            want = {"queued": 1, "processing": 1}.get(rec.state, 0)
-            assert queued + leased + scheduled == want, (ulid, rec.state, queued, leased, scheduled)
-            assert leased == (rec.state == "processing")
+        """The invariants of docs/redis-schema.md, on everything there is. Returns ulid -> state."""
+        W = "p3d:{0}:"
+        ulids = sorted(self.tails(W + "job:"))
+        records = {u: Record(raw.decode()) for u, raw in zip(ulids, self.r.mget([W + "job:" + u for u in ulids]) if ulids else [])}
+        kinds = {int(k[1:]): v.decode() for k, v in self.r.hgetall(W + "kinds").items() if k[:1] == b"#" and len(k) > 1}
+        leases, scheduled, ended, deadlines, purge = (self.zset(W + n) for n in ("leases", "scheduled", "ended", "deadlines", "purge"))
+        index = self.zset(W + "i")
+        of_owner = {o: self.zset(W + "i:" + o) for o in self.tails(W + "i:")}
+        queues = {q: self.zset(W + "q:" + q) for q in self.tails(W + "q:")}
+        ready = {k: self.zset(W + "ready:" + k) for k in self.tails(W + "ready:")}
+        parked = {o: {k.decode() for k in self.r.smembers(W + "parked:" + o)} for o in self.tails(W + "parked:")}
+        owners_parked = {o.decode() for o in self.r.smembers(W + "parked")}
+        for ulid, rec in records.items():
+            queue = kinds[rec.kind] + ":" + rec.owner
+            queued = ulid in queues.get(queue, {})
+            place = queued + (ulid in leases) + (ulid in scheduled)
+            assert place == (rec.state in ("queued", "processing")), (ulid, rec.state, place)
+            assert (ulid in leases) == (rec.state == "processing")
             score = (STATES.index(rec.state) * 512 + rec.kind) * 2 ** 41 + rec.created - 1577836800000
-            for index in ("p3d:{0}:i", "p3d:{0}:i:" + rec.owner):
-                assert self.r.zscore(index, ulid) == score, (index, ulid)
-            if queued:
-                ready = self.r.zscore("p3d:{0}:ready:" + kind, rec.owner) is not None
-                parked = self.r.sismember("p3d:{0}:parked:" + rec.owner, kind)
-                assert ready != parked, (ulid, ready, parked)
-                assert self.r.sismember("p3d:{0}:parked", rec.owner) or not parked
-                assert self.r.llen("p3d:{0}:wake:" + kind) == 1 or not ready
-            found[ulid] = rec.state
-        return found
+            assert index[ulid] == score and of_owner[rec.owner][ulid] == score, ulid
+            assert (ulid in ended) == (rec.state in ("completed", "failed", "cancelled")), (ulid, rec.state)
+            assert (ulid in deadlines) == (rec.state == "queued" and rec.expires > 0 and rec.attempt == 0), ulid
+        for name, found in [("i", index), ("leases", leases), ("scheduled", scheduled), ("ended", ended),
+                            ("deadlines", deadlines), *of_owner.items(), *queues.items()]:
+            assert set(found) <= set(records), "%s points to nothing" % name
+        for queue in queues:
+            kind, owner = queue.rsplit(":", 1)
+            is_ready, is_parked = owner in ready.get(kind, {}), kind in parked.get(owner, set())
+            assert is_ready != is_parked, (queue, is_ready, is_parked)
+        assert set(parked) <= owners_parked
+        for kind in ready:
+            assert self.r.llen(W + "wake:" + kind) == 1, "nobody is woken for " + kind
+        assert self.tails(W + "gone:") == set(purge)
+        assert set(self.zset(W + "large")) == {u for u, rec in records.items() if rec.state == "completed" and rec.files}
+        assert int(self.r.get(W + "bytes") or 0) == sum(rec.files for rec in records.values() if rec.state == "completed")
+        return {ulid: rec.state for ulid, rec in records.items()}
 
 
 @pytest.fixture(scope="session")

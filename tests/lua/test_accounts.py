@@ -271,7 +271,7 @@ def test_a_token_reads_what_it_submitted_whatever_its_scopes(q):
         assert q.job(job, token("1")) == "SCOPE_MISSING" and q.run("access", *token("1"), job)[0] == "SCOPE_MISSING"
     assert q.job(mine, token("2")) == q.job(mine, token("3")) == "SCOPE_MISSING", "another token of hers did not submit it"
     assert q.run("history", *token("1"), 10, 0, 0, "", "", 0, 0, "", "")[0] == "SCOPE_MISSING"
-    assert q.run("submit", *token("3", 2), "x" * 26, "k/m", 5, 3, -1, "{}", "", "")[0] == "SCOPE_MISSING"
+    assert q.submit(token("3", 2))[0] == "SCOPE_MISSING"
 
 
 def test_nothing_of_tokens_that_are_over_is_kept(q):

@@ -271,7 +271,7 @@ def test_import(q):
     q.r.srem("p3d:{0}:brought", "01d")
     assert token() == ["ok", 1]
     job = lambda ulid, state, who=owner: q.run("import_job", "01ARZ3NDEKTSV4RRFFQ600%04d" % ulid, "a/b", who, state, 5, 0, 3,
-                                               1577836800001, 0, 0, '{"x":1}', '{"y":2}')
+                                               1577836800001, 0, 0, '{"x":1}', '{"y":2}', 0)
     assert job(1, 0) == ["ok", 1] and job(1, 0) == ["ok", 0] and job(2, 2) == ["ok", 1] and job(3, 3, "") == ["ok", 1]
     assert job(4, 0, "user_" + "9" * 16) == ["USER_NOT_FOUND"]
     q.places()
@@ -285,7 +285,7 @@ def test_import(q):
 
 
 def test_a_migration_does_not_use_up_the_kinds(q):
-    job = lambda i, kind: q.run("import_job", "01ARZ3NDEKTSV4RRFFQ70%05d" % i, kind, "", 2, 5, 0, 3, 1577836800001, 0, 0, "{}", "{}")[0]
+    job = lambda i, kind: q.run("import_job", "01ARZ3NDEKTSV4RRFFQ70%05d" % i, kind, "", 2, 5, 0, 3, 1577836800001, 0, 0, "{}", "{}", 0)[0]
     assert [job(i, "old/%d" % i) for i in range(300)] == ["ok"] * 256 + ["BUSY"] * 44
     assert job(400, "old/7") == "ok"
     assert [q.submit(kind="new/%d" % i)[0] for i in range(300)].count("ok") == 511 - 256

@@ -24,7 +24,7 @@ def test_no_more_than_the_limit_run_and_the_rest_follows(q):
     q.places()
     for i in range(3):
         ulid, rec = running.pop(0)
-        assert q.run("complete", *q.lease(ulid, rec), "{}", "0") == ["ok"]
+        assert q.run("complete", *q.lease(ulid, rec), "{}", 0, "0") == ["ok"]
         q.places()
         running += start(q, 4)
         assert len(running) == min(2, 4 - i) or i == 2
@@ -79,7 +79,7 @@ def test_every_end_of_a_lease_lets_the_next_one_go(q, end):
     assert ulid == first and q.claim(worker="w2", kinds=BOTH)[0] is None
     q.places()
     if end == "complete":
-        q.run("complete", *q.lease(ulid, rec), "{}", "0")
+        q.run("complete", *q.lease(ulid, rec), "{}", 0, "0")
     elif end == "fail":
         q.run("fail", *q.lease(ulid, rec), "{}", "0", 0, "0")
     elif end == "release":
@@ -138,7 +138,7 @@ def test_random_walk_with_limits(q, seed):
             ulid = dice.choice(sorted(leases))
             rec = leases.pop(ulid)
             how = dice.choice(["complete", "release", "fail"])
-            rest = {"complete": ("{}", "0"), "release": (), "fail": ("{}", "1", 0, "0")}[how]
+            rest = {"complete": ("{}", 0, "0"), "release": (), "fail": ("{}", "1", 0, "0")}[how]
             assert q.run(how, *q.lease(ulid, rec), *rest) == ["ok"]
         q.places()
     for uid, _ in owners:
@@ -151,7 +151,7 @@ def test_random_walk_with_limits(q, seed):
         if ulid:
             leases[ulid] = rec
         for ulid, rec in list(leases.items()):
-            assert q.run("complete", *q.lease(ulid, rec), "{}", "0") == ["ok"]
+            assert q.run("complete", *q.lease(ulid, rec), "{}", 0, "0") == ["ok"]
             del leases[ulid]
         if set(q.places().values()) <= {"completed", "failed", "cancelled"}:
             return

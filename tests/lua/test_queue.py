@@ -14,7 +14,7 @@ def test_submit_claim_complete(q):
     assert q.run("progress", *q.lease(ulid, rec), 2500, '{"progress_message":"quarter"}') == ["ok"]
     job = q.job(ulid)
     assert job.progress == 2500 and job.detail == '{"progress_message":"quarter"}'
-    assert q.run("complete", *q.lease(ulid, rec), '{"result":1}', "0") == ["ok"]
+    assert q.run("complete", *q.lease(ulid, rec), '{"result":1}', 0, "0") == ["ok"]
     job = q.job(ulid)
     assert (job.state, job.progress, job.detail) == ("completed", 10000, '{"result":1}') and job.ended >= job.started
     assert q.places() == {ulid: "completed"}
@@ -49,7 +49,7 @@ def test_stale_pairs_change_nothing(q):
     ulid, rec = q.claim()
     before = q.r.get("p3d:{0}:job:" + ulid)
     for fence, nonce in ((rec.fence, "f" * 16), (str(int(rec.fence) + 1), rec.nonce), ("0", "0" * 16)):
-        for name, rest in (("heartbeat", (30000,)), ("progress", (1, "{}")), ("complete", ("{}", "0")),
+        for name, rest in (("heartbeat", (30000,)), ("progress", (1, "{}")), ("complete", ("{}", 0, "0")),
                            ("fail", ("{}", "1", 0, "0")), ("release", ())):
             assert q.run(name, ulid, fence, nonce, *rest) == ["STALE"], name
     assert q.r.get("p3d:{0}:job:" + ulid) == before
@@ -60,7 +60,7 @@ def test_complete_is_idempotent_and_claims_the_next(q):
     q.submit()
     nxt = q.submit()[4]
     ulid, rec = q.claim()
-    args = [*q.lease(ulid, rec), '{"r":1}', "1", *q.claim_args(nonce="b" * 16)]
+    args = [*q.lease(ulid, rec), '{"r":1}', 0, "1", *q.claim_args(nonce="b" * 16)]
     out = q.run("complete", *args)
     assert out[0] == "ok" and out[1] == nxt
     assert q.run("complete", *args)[1] == nxt, "a lost answer is repeated, not a third job handed out"
@@ -75,9 +75,9 @@ def test_late_completion_after_loss_is_refused_and_second_attempt_wins(q):
     assert q.reap() == ["ok", 1]
     again, new = q.claim(worker="w2")
     assert again == ulid and new.attempt == 2 and new.losses == 1 and int(new.fence) > int(old.fence)
-    assert q.run("complete", *q.lease(ulid, old), '{"from":"old"}', "0") == ["STALE"]
-    assert q.run("complete", *q.lease(ulid, new), '{"from":"new"}', "0") == ["ok"]
-    assert q.run("complete", *q.lease(ulid, old), '{"from":"old"}', "0") == ["STALE"]
+    assert q.run("complete", *q.lease(ulid, old), '{"from":"old"}', 0, "0") == ["STALE"]
+    assert q.run("complete", *q.lease(ulid, new), '{"from":"new"}', 0, "0") == ["ok"]
+    assert q.run("complete", *q.lease(ulid, old), '{"from":"old"}', 0, "0") == ["STALE"]
     assert q.job(ulid).detail == '{"from":"new"}'
 
 
@@ -116,12 +116,12 @@ def test_a_gap_in_the_rounds_gives_grace(q):
     ulid, _ = q.claim()
     q.expire_leases()
     q.r.delete("p3d:{0}:reap", "p3d:{0}:reaper")
-    assert q.run("reap", 30000) == ["ok", 0], "Redis was away: leases get one lease time"
+    assert q.run("reap", 30000, -1, -1, -1) == ["ok", 0], "Redis was away: leases get one lease time"
     q.r.delete("p3d:{0}:reap")
-    assert q.run("reap", 30000) == ["ok", 0]
+    assert q.run("reap", 30000, -1, -1, -1) == ["ok", 0]
     q.r.hset("p3d:{0}:reaper", "grace", 1)
     q.r.delete("p3d:{0}:reap")
-    assert q.run("reap", 30000) == ["ok", 1]
+    assert q.run("reap", 30000, -1, -1, -1) == ["ok", 1]
 
 
 def test_only_one_reaper_gets_through(q):
@@ -129,7 +129,7 @@ def test_only_one_reaper_gets_through(q):
     q.claim()
     q.expire_leases()
     q.reap(grace=True)
-    assert q.run("reap", 30000) == ["ok", 0]
+    assert q.run("reap", 30000, -1, -1, -1) == ["ok", 0]
 
 
 def test_fail_retries_with_backoff_then_is_final(q):
@@ -179,7 +179,7 @@ def test_max_workers_bounds_running_jobs(q):
     q.r.delete("p3d:{0}:wake:" + KIND)
     assert q.claim(worker="w2", kinds=kinds) == (None, "NOT_FOUND")
     assert q.r.llen("p3d:{0}:wake:" + KIND) == 0, "no token while no slot is free: workers would spin"
-    q.run("complete", *q.lease(ulid, rec), "{}", "0")
+    q.run("complete", *q.lease(ulid, rec), "{}", 0, "0")
     assert q.r.llen("p3d:{0}:wake:" + KIND) == 1, "the slot is free again: somebody must be woken"
 
 
@@ -190,7 +190,7 @@ def test_a_flood_of_one_owner_does_not_hold_up_another(q):
         q.submit(ann)
     for _ in range(5):
         ulid, rec = q.claim()
-        q.run("complete", *q.lease(ulid, rec), "{}", "0")
+        q.run("complete", *q.lease(ulid, rec), "{}", 0, "0")
     q.submit(bob)
     owners = [q.claim()[1].owner for _ in range(2)]
     assert bob_id in owners
@@ -234,38 +234,38 @@ def test_history_pages_by_cursor_and_offset_are_complete_and_ordered(q):
         made.append(q.submit(kind=rng.choice(kinds))[4])
         if i % 3 == 0:
             ulid, rec = q.claim(kinds=[(k, -1) for k in kinds])
-            q.run(*(("complete", *q.lease(ulid, rec), "{}", "0") if i % 2 else
+            q.run(*(("complete", *q.lease(ulid, rec), "{}", 0, "0") if i % 2 else
                     ("fail", *q.lease(ulid, rec), "{}", "0", 0, "0")))
 
     def page(limit, offset=0, cursor="", states=0, feature="", model=""):
         return q.run("history", *q.OPEN, limit, offset, states, feature, model, 0, 0, cursor, "")
     whole = page(500)
     assert whole[3] == 137 and whole[4] == ""
-    order = whole[5::3]
+    order = whole[5::4]
     assert sorted(order) == sorted(made)
-    created = [Record(r).created for r in whole[6::3]]
+    created = [Record(r).created for r in whole[6::4]]
     assert created == sorted(created, reverse=True)
     seen, cursor = [], ""
     while True:
         out = page(10, cursor=cursor)
-        seen += out[5::3]
+        seen += out[5::4]
         cursor = out[4]
         if not cursor:
             break
     assert seen == order
-    assert sum((page(20, offset=o)[5::3] for o in range(0, 140, 20)), []) == order
+    assert sum((page(20, offset=o)[5::4] for o in range(0, 140, 20)), []) == order
     for states, name in ((1, "queued"), (4, "completed"), (8, "failed")):
         out = page(500, states=states)
-        assert out[3] == len(out[5::3]) and all(Record(r).state == name for r in out[6::3])
+        assert out[3] == len(out[5::4]) and all(Record(r).state == name for r in out[6::4])
     assert page(500, feature="relief")[3] + page(500, model="lettering")[3] + page(500, model="other")[3] == 137
 
 
 def test_a_deep_offset_gives_the_same_page(q):
     for _ in range(620):
         q.submit()
-    whole = q.run("history", *q.OPEN, 500, 0, 0, "", "", 0, 0, "", "")[5::3]
-    rest = q.run("history", *q.OPEN, 500, 500, 0, "", "", 0, 0, "", "")[5::3]
-    assert q.run("history", *q.OPEN, 50, 550, 0, "", "", 0, 0, "", "")[5::3] == rest[50:100]
+    whole = q.run("history", *q.OPEN, 500, 0, 0, "", "", 0, 0, "", "")[5::4]
+    rest = q.run("history", *q.OPEN, 500, 500, 0, "", "", 0, 0, "", "")[5::4]
+    assert q.run("history", *q.OPEN, 50, 550, 0, "", "", 0, 0, "", "")[5::4] == rest[50:100]
     assert len(whole) == 500 and len(rest) == 120 and not set(whole) & set(rest)
 
 
@@ -280,8 +280,8 @@ def test_full_memory_refuses_submits_while_finishing_goes_on(q):
             out = str(e)
         assert "OOM" in str(out) or "maxmemory" in str(out)
         assert q.run("heartbeat", *q.lease(ulid, rec), 30000) == ["ok", 0]
-        assert q.run("complete", *q.lease(ulid, rec), "{}", "1", *q.claim_args()) == ["ok"]
-        assert q.run("reap", 30000)[0] == "ok"
+        assert q.run("complete", *q.lease(ulid, rec), "{}", 0, "1", *q.claim_args()) == ["ok"]
+        assert q.run("reap", 30000, -1, -1, -1)[0] == "ok"
     finally:
         q.r.config_set("maxmemory", 0)
     assert q.places() == {ulid: "completed"}
@@ -291,7 +291,7 @@ def test_stats_count_what_is_there(q):
     for _ in range(4):
         q.submit()
     ulid, rec = q.claim()
-    q.run("complete", *q.lease(ulid, rec), "{}", "0")
+    q.run("complete", *q.lease(ulid, rec), "{}", 0, "0")
     q.claim(worker="w2")
     out = q.run("queue_stats", *q.OPEN)
     assert out[5:] == [KIND, 2, 1, 1, 0, 0] and out[4] == 1
@@ -316,7 +316,7 @@ def test_random_walk_keeps_every_job_in_one_place(q):
             elif op == 5 and running:
                 q.run("heartbeat", *q.lease(*rng.choice(running)), 30000)
             elif op == 6 and running:
-                q.run("complete", *q.lease(*running.pop(rng.randrange(len(running)))), "{}", "0")
+                q.run("complete", *q.lease(*running.pop(rng.randrange(len(running)))), "{}", 0, "0")
             elif op == 7 and running:
                 lease = q.lease(*running.pop(rng.randrange(len(running))))
                 q.run(*rng.choice([("release", *lease), ("fail", *lease, "{}", "1", 3, "0")]))
@@ -387,8 +387,8 @@ def test_a_page_of_big_records_ends_early_and_goes_on_by_cursor(q):
     found, cursor, pages = [], "", 0
     while pages == 0 or cursor:
         out = q.run("history", *ann, 500, 0, 0, "", "", 0, 0, cursor, "")
-        assert out[0] == "ok" and out[3] == 12 and sum(map(len, out[6::3])) < 6000000
-        found, cursor, pages = found + out[5::3], out[4], pages + 1
+        assert out[0] == "ok" and out[3] == 12 and sum(map(len, out[6::4])) < 6000000
+        found, cursor, pages = found + out[5::4], out[4], pages + 1
     assert found == made[::-1] and pages == 3
 
 
@@ -418,5 +418,5 @@ def test_grace_of_the_reaper_does_not_outlive_a_clock_that_was_set_back(q):
     q.r.hset("p3d:{0}:reaper", mapping={"last": now + 86400000, "grace": now + 86400000})
     q.expire_leases()
     q.r.delete("p3d:{0}:reap")
-    q.run("reap", 1)
+    q.run("reap", 1, -1, -1, -1)
     assert int(q.r.hget("p3d:{0}:reaper", "grace")) <= now + 60000

@@ -54,7 +54,14 @@ EXPECTED = {
     "job_download": _token("JOBS_READ", "job", credential="URL"),
     "job_thumbnail": _token("JOBS_READ", "job", credential="URL"),
     "job_file": _token("JOBS_READ", "job", credential="URL"),
+    "job_logs": _token("JOBS_READ", "job"),
+    "job_events": _token("JOBS_READ", "job"), "events": _token("JOBS_READ"),
+    "submit_batch": _token("JOBS_WRITE", status=202),
+    "job_cancel": _token("JOBS_WRITE", "job", 409),  # they are all final
+    "job_delete": _token("JOBS_WRITE", "job", 404),
+    "result_delete": _token("JOBS_WRITE", "job", 404),
 }
+ENDS = ("job_delete", "result_delete")  # whoever may, asks for an absent one here; test_39_delete.py lets them
 SCOPES = ("jobs:read", "jobs:write", "files:read", "files:write", "account", "admin")
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 API_KEYS = ["first-key-0123456789", "second-key-0123456789"]
@@ -162,7 +169,7 @@ class World:
         if token:
             headers["Authorization"] = "Bearer " + token
         return self.nobody.call(method or route.method, path_of(route, target) + query, body or body_of(route),
-                                headers=headers)
+                                headers=headers, stream=route.handler == "events")
 
     def refused(self, response, status, text):
         """Refused with these words, and nothing of anybody in the answer."""
@@ -187,7 +194,7 @@ class World:
 
     def target(self, whose, route, who, person):
         if whose == "job":
-            return self.jobs[who]
+            return shapes.ABSENT_JOB if route.handler in ENDS else self.jobs[who]
         if whose == "token":
             return self.mint(person)
         if whose == "user" and route.method == "DELETE":
@@ -202,6 +209,7 @@ def body_of(route):
         "login": {"username": SIGNER, "password": PASSWORD},
         "submit": {"feature": "mesh_generation", "inputs": {"prompt": "x"}},
         "submit_feature": {"prompt": "x"},
+        "submit_batch": {"jobs": [{"feature": "mesh_generation", "inputs": {"prompt": "x"}}]},
         "password_change": {"old_password": PASSWORD, "new_password": "another horse 4"},
         "token_create": {"token_name": "made", "scopes": ["account"]},
         "flat_user_put": {"username": name},

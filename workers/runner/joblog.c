@@ -6,7 +6,6 @@
  * keeps only the tail. Does not: interpret a byte.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,15 +13,10 @@
 
 #include "runner_internal.h"
 
-int p3d_joblog_open(struct p3d_joblog *l, int dirfd, int64_t max_bytes)
+void p3d_joblog_open(struct p3d_joblog *l, int fd, int64_t max_bytes)
 {
-    int fd =
-        openat(dirfd, P3D_JOBLOG_NAME, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return P3D_E_IO;
     *l = (struct p3d_joblog){.fd = fd, .max = max_bytes};
     p3d_buf_init(&l->tail, 0);
-    return 0;
 }
 
 static void write_all(struct p3d_joblog *l, const char *p, size_t n)

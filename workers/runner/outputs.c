@@ -176,8 +176,6 @@ static int judge(int dirfd, const char *path, int64_t max_bytes, struct p3d_erro
     if (st.st_size > max_bytes)
         return p3d_fail(err, P3D_E_TOO_LARGE, "'%.200s' has %lld bytes, more than %lld", path,
                         (long long)st.st_size, (long long)max_bytes);
-    if (strcmp(last_part(path), P3D_JOBLOG_NAME) == 0)
-        return p3d_fail(err, P3D_E_BAD_REQUEST, "the name " P3D_JOBLOG_NAME " is taken by the log");
     return 0;
 }
 

@@ -56,7 +56,6 @@ void p3d_events_end(struct p3d_events *e); /* a last line without its newline co
 void p3d_events_done(struct p3d_events *e);
 
 /* ---- joblog.c: stdout and stderr ---- */
-#define P3D_JOBLOG_NAME "attempt.log"
 #define P3D_JOBLOG_TAIL 8192
 
 struct p3d_joblog {
@@ -65,8 +64,8 @@ struct p3d_joblog {
     bool truncated;
     struct p3d_buf tail; /* the last bytes, at most twice P3D_JOBLOG_TAIL */
 };
-/* Errors: P3D_E_IO. The file must not exist. */
-P3D_MUST int p3d_joblog_open(struct p3d_joblog *l, int dirfd, int64_t max_bytes);
+/* fd: taken, or -1: only the tail is kept. */
+void p3d_joblog_open(struct p3d_joblog *l, int fd, int64_t max_bytes);
 void p3d_joblog_feed(struct p3d_joblog *l, const char *p, size_t n);
 void p3d_joblog_note(struct p3d_joblog *l, const char *fmt, ...) P3D_PRINTF(2, 3); /* "[p3d: …]\n", cap or not */
 struct p3d_str p3d_joblog_tail(const struct p3d_joblog *l, unsigned lines); /* the last ones, without the end newline */

@@ -2,18 +2,14 @@
  *
  * The lease of the attempt in hand. Guarantee: it is renewed every third of its time in whatever
  * state the attempt is; when the store refuses, or is away for workers.orphan_seconds, the attempt
- * is dropped and its runner killed; an answer about an older attempt changes nothing. Also here:
- * the housekeeping tick, which every process does.
+ * is dropped and its runner killed; an answer about an older attempt changes nothing. Somebody who
+ * cancels is heard at once on the attempt's control list; that is a hint, the next heartbeat decides.
  */
 #include "p3d/clock.h"
 #include "work_internal.h"
 
-static uint64_t jitter_ms(uint64_t around_ms)
-{
-    uint32_t r;
-    p3d_random(&r, sizeof(r));
-    return around_ms * 4 / 5 + r % (around_ms * 2 / 5 + 1);
-}
+/* Most cancels come later, and a job that is shorter costs no watch; one that comes before is found in the list. */
+#define WATCH_AFTER_MS 50
 
 static void renewed(struct p3d_work *w, uint64_t sent_ms)
 {
@@ -25,12 +21,15 @@ void p3d_work_leased(struct p3d_work *w, uint64_t sent_ms)
 {
     renewed(w, sent_ms);
     p3d_timer_set(w->loop, &w->beat_at, (uint64_t)w->lease_ms / 3);
+    p3d_timer_set(w->loop, &w->watch_at, WATCH_AFTER_MS);
 }
 
 void p3d_work_unleased(struct p3d_work *w)
 {
     p3d_timer_clear(w->loop, &w->beat_at);
     p3d_timer_clear(w->loop, &w->orphan_at);
+    p3d_timer_clear(w->loop, &w->watch_at);
+    p3d_waker_unwatch(w->waker, w->store);
     w->beat_again = false;
 }
 
@@ -95,18 +94,15 @@ void p3d_work_on_orphan_timer(struct p3d_timer *t)
     p3d_work_end(w, P3D_END_DROP, NULL, false, "", P3D_ON_KILL);
 }
 
-static void on_reaped(void *priv, int err, const struct p3d_answer *answer)
+void p3d_work_on_watch_timer(struct p3d_timer *t)
 {
-    struct p3d_work_call *c = priv;
-    c->out = false;
-    if (err == 0 && answer->total >= 64)
-        p3d_timer_set(c->w->loop, &c->w->reap_at, 10);
+    struct p3d_work *w = (struct p3d_work *)((char *)t - offsetof(struct p3d_work, watch_at));
+    if (w->a != NULL)
+        p3d_waker_watch(w->waker, w->a->lease.nonce);
 }
 
-void p3d_work_on_reap_timer(struct p3d_timer *t)
+void p3d_work_on_hint(struct p3d_work *w)
 {
-    struct p3d_work *w = (struct p3d_work *)((char *)t - offsetof(struct p3d_work, reap_at));
-    p3d_timer_set(w->loop, t, jitter_ms(1000));
-    if (!w->reap.out && w->checked)
-        w->reap.out = p3d_store_reap(w->store, w->lease_ms, on_reaped, &w->reap) == 0;
+    p3d_work_beat(w);
+    p3d_waker_watch(w->waker, w->a->lease.nonce);
 }

@@ -137,6 +137,8 @@ void p3d_work_on_claim_timer(struct p3d_timer *t)
 void p3d_work_on_wake(void *priv, bool up)
 {
     struct p3d_work *w = priv;
+    if (w->a != NULL && up)
+        p3d_work_on_hint(w);
     if (w->state != P3D_WORK_IDLE)
         return;
     if (up)

@@ -66,6 +66,14 @@ static void on_told(void *priv, int err, const struct p3d_answer *answer)
     }
 }
 
+static int64_t files_bytes(const struct p3d_attempt *a)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < a->files_n; i++)
+        sum += a->files[i].size_bytes;
+    return sum;
+}
+
 static int send(struct p3d_work *w)
 {
     struct p3d_attempt *a = w->a;
@@ -81,7 +89,8 @@ static int send(struct p3d_work *w)
     char *text P3D_CLEANUP(p3d_freep) = p3d_attempt_detail(a, &n);
     struct p3d_str detail = {text, n};
     int r = a->end == P3D_END_COMPLETE
-                ? p3d_store_complete(w->store, &a->lease, detail, next, on_told, &w->finish)
+                ? p3d_store_complete(w->store, &a->lease, detail, files_bytes(a), next, on_told,
+                                     &w->finish)
                 : p3d_store_fail(w->store, &a->lease, a->retry, detail, next, on_told, &w->finish);
     a->told = a->told || r == 0;
     return r;

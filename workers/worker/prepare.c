@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Before the runner: its directory, made by the helper while the loop goes on. Guarantee: whatever
- * happens here ends in PREPARED or in HOPELESS with a reason; heartbeats are not waited for and do
- * not wait.
+ * Before the runner: its directory, and its log in the artifact store, made by the helper while the
+ * loop goes on. Guarantee: whatever happens here ends in PREPARED or in HOPELESS with a reason;
+ * heartbeats are not waited for and do not wait. A log that cannot be made fails nothing: its end
+ * is kept in memory.
  */
 #include <assert.h>
 
@@ -15,9 +16,9 @@ static void work(struct p3d_task *t)
     a->result = p3d_attempt_dir_make(a->owner->dirfd, a->name, input, &a->dirfd, &a->error);
     if (a->result != 0)
         return;
-    a->result = p3d_joblog_open(&a->log, a->dirfd, a->owner->cfg->workers_max_log_bytes);
-    if (a->result != 0)
-        (void)p3d_fail(&a->error, a->result, "cannot make the log of the attempt");
+    int fd = -1;
+    P3D_IGNORE(p3d_artifact_log_create(a->owner->artifacts, &a->lease.job, a->name, &fd));
+    p3d_joblog_open(&a->log, fd, a->owner->cfg->workers_max_log_bytes);
 }
 
 static void done(struct p3d_task *t)

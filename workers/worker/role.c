@@ -121,6 +121,8 @@ static int open_all(struct p3d_work *w, struct p3d_error *err)
         p3d_work_kinds(w);
         r = open_store(w, err);
     }
+    if (r == 0 && (r = p3d_work_house_open(w)) != 0)
+        return p3d_fail(err, r, "cannot start the thread that removes files");
     if (r == 0)
         p3d_timer_set(w->loop, &w->reap_at, 1000);
     return r;
@@ -143,6 +145,7 @@ static void init(struct p3d_work *w, const struct p3d_config *cfg, const struct 
         .exit_status = 0,
         .beat_at = {.cb = p3d_work_on_beat_timer},
         .orphan_at = {.cb = p3d_work_on_orphan_timer},
+        .watch_at = {.cb = p3d_work_on_watch_timer},
         .timeout_at = {.cb = p3d_work_on_timeout_timer},
         .kill_at = {.cb = p3d_work_on_kill_timer},
         .progress_at = {.cb = p3d_work_on_progress_timer},
@@ -159,15 +162,16 @@ static void init(struct p3d_work *w, const struct p3d_config *cfg, const struct 
 
 static void close_all(struct p3d_work *w)
 {
-    struct p3d_timer *timers[] = {&w->beat_at,  &w->orphan_at,   &w->timeout_at,
-                                  &w->kill_at,  &w->progress_at, &w->reap_at,
-                                  &w->claim_at, &w->finish_at,   &w->drain_at};
+    struct p3d_timer *timers[] = {&w->beat_at,    &w->orphan_at,   &w->watch_at, &w->timeout_at,
+                                  &w->kill_at,    &w->progress_at, &w->reap_at,  &w->claim_at,
+                                  &w->finish_at,  &w->drain_at};
     if (w->loop != NULL) {
         p3d_work_run_done(w);
         p3d_unwatch(w->loop, w->watch_spawner);
     }
     p3d_spawner_stop(&w->spawner, SPAWNER_END_MS);
     p3d_pool_free(w->pool);
+    p3d_work_house_close(w);
     p3d_waker_close(w->waker);
     p3d_store_close(w->store);
     p3d_artifacts_close(w->artifacts);

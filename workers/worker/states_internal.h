@@ -14,7 +14,7 @@ enum p3d_work_state {
     P3D_WORK_STARTING,  /* the spawner was asked */
     P3D_WORK_RUNNING,
     P3D_WORK_KILLING,   /* SIGTERM or SIGKILL is out, until nobody lives */
-    P3D_WORK_WRAPPING,  /* the helper publishes, then removes the directory */
+    P3D_WORK_WRAPPING,  /* the helper publishes, then removes the directory; or takes back what was published */
     P3D_WORK_FINISHING, /* the outcome is told to the store */
     P3D_WORK_STOPPED,
     P3D_WORK__STATES
@@ -50,7 +50,6 @@ enum p3d_work_do {
     P3D_DO_ABANDON,  /* tell the helper */
     P3D_DO_WRAP,
     P3D_DO_FINISH,
-    P3D_DO_REFINISH, /* the decision changed while telling */
     P3D_DO_STOP,
     P3D_WORK__DOS
 };

@@ -96,7 +96,7 @@ void p3d_attempt_judge(struct p3d_attempt *a)
         fail_by_exit(a);
     }
     a->publish_outputs = a->end == P3D_END_COMPLETE;
-    a->publish_log =
+    a->keep_log =
         a->end == P3D_END_COMPLETE || a->end == P3D_END_FAIL || a->end == P3D_END_CANCEL;
 }
 

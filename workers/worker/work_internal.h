@@ -33,6 +33,9 @@ struct p3d_work {
     struct p3d_poll_loop *poll;
     struct p3d_loop *loop;   /* of poll */
     struct p3d_pool *pool;   /* the helper: one thread */
+    struct p3d_pool *purge_pool; /* another, for the files of deleted jobs */
+    struct p3d_purge *purge;
+    bool purge_failing;      /* and said so */
     struct p3d_store *store;
     struct p3d_waker *waker; /* NULL: nothing to claim */
     struct p3d_artifacts *artifacts;
@@ -59,7 +62,7 @@ struct p3d_work {
     struct p3d_work_call check, claim, beat, progress, finish, reap;
     struct p3d_error check_error; /* p3d_store_check writes it */
     bool beat_again;         /* wanted while one was out */
-    struct p3d_timer beat_at, orphan_at, timeout_at, kill_at, progress_at, reap_at, claim_at, finish_at,
+    struct p3d_timer beat_at, orphan_at, watch_at, timeout_at, kill_at, progress_at, reap_at, claim_at, finish_at,
         drain_at;
 };
 
@@ -91,6 +94,12 @@ void p3d_work_beat(struct p3d_work *w);        /* now */
 bool p3d_work_lease_fresh(const struct p3d_work *w); /* renewed within lease_ms */
 void p3d_work_on_beat_timer(struct p3d_timer *t);
 void p3d_work_on_orphan_timer(struct p3d_timer *t);
+void p3d_work_on_watch_timer(struct p3d_timer *t);
+void p3d_work_on_hint(struct p3d_work *w);     /* somebody may have cancelled the attempt */
+
+/* ---- house.c ---- */
+P3D_MUST int p3d_work_house_open(struct p3d_work *w);
+void p3d_work_house_close(struct p3d_work *w); /* before the store */
 void p3d_work_on_reap_timer(struct p3d_timer *t);
 
 /* ---- prepare.c ---- */

@@ -28,7 +28,6 @@ static void (*const actions[P3D_WORK__DOS])(struct p3d_work *w) = {
     [P3D_DO_CONFIRM] = p3d_work_confirm, [P3D_DO_TERM] = p3d_work_term,
     [P3D_DO_KILL] = p3d_work_kill,       [P3D_DO_ABANDON] = do_abandon,
     [P3D_DO_WRAP] = p3d_work_wrap,       [P3D_DO_FINISH] = p3d_work_finish,
-    [P3D_DO_REFINISH] = p3d_work_finish,
 };
 
 void p3d_work_raise(struct p3d_work *w, enum p3d_work_event e)

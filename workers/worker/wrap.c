@@ -3,7 +3,8 @@
  * Behind the runner: what counts is copied into the artifact store, then the attempt's directory is
  * removed; by the helper, while heartbeats go on. Guarantee: this runs for every attempt that got a
  * directory; when the attempt is abandoned meanwhile or an output is refused, none of its outputs
- * stays in the store. The log is kept if it can be; its loss fails nothing.
+ * stays in the store, also when that is decided only behind the copying. Its log stays there, unless
+ * the attempt is given back or was lost.
  */
 #include <assert.h>
 #include <string.h>
@@ -38,40 +39,58 @@ static int publish_outputs(struct p3d_attempt *a)
         a->thumbnail = a->outputs.thumbnail;
         return 0;
     }
-    P3D_IGNORE(p3d_artifact_remove(a->owner->artifacts, &a->lease.job, a->name));
+    P3D_IGNORE(p3d_artifact_clear(a->owner->artifacts, &a->lease.job, a->name));
     a->files_n = 0;
     return r;
+}
+
+static void take_back(struct p3d_attempt *a)
+{
+    P3D_IGNORE(a->keep_log
+                   ? p3d_artifact_clear(a->owner->artifacts, &a->lease.job, a->name)
+                   : p3d_artifact_remove(a->owner->artifacts, &a->lease.job, a->name));
+    a->files_n = 0;
 }
 
 static void work(struct p3d_task *t)
 {
     struct p3d_attempt *a = (struct p3d_attempt *)((char *)t - offsetof(struct p3d_attempt, task));
-    struct p3d_artifact log;
     a->result = 0;
-    if (a->dirfd >= 0 && a->publish_outputs)
+    if (a->publish_outputs && a->dirfd >= 0)
         a->result = publish_outputs(a);
-    if (a->dirfd >= 0 && a->publish_log)
-        P3D_IGNORE(p3d_artifact_publish(a->owner->artifacts, &a->lease.job, a->name, a->dirfd,
-                                        P3D_JOBLOG_NAME, "log", INT64_MAX, &a->abandon, &log,
-                                        NULL));
-    if (atomic_load(&a->abandon) && (a->publish_outputs || a->publish_log))
-        P3D_IGNORE(p3d_artifact_remove(a->owner->artifacts, &a->lease.job, a->name));
+    if (a->take_back || !a->keep_log || (a->publish_outputs && atomic_load(&a->abandon)))
+        take_back(a);
+    if (a->dirfd < 0)
+        return;
     p3d_closep(&a->dirfd);
     a->dirfd = -1;
     P3D_IGNORE(p3d_tree_remove(a->owner->dirfd, a->name)); /* what stays goes at the next start */
+}
+
+/* The end was decided anew behind the last look at `abandon`. Not once the store was told: it may
+ * have counted. */
+static bool must_take_back(const struct p3d_attempt *a)
+{
+    return a->files_n > 0 && a->end != P3D_END_COMPLETE && !a->told;
 }
 
 static void done(struct p3d_task *t)
 {
     struct p3d_attempt *a = (struct p3d_attempt *)((char *)t - offsetof(struct p3d_attempt, task));
     p3d_attempt_judge_wrap(a);
-    p3d_work_raise(a->owner, P3D_ON_WRAPPED);
+    if (must_take_back(a))
+        p3d_work_wrap(a->owner);
+    else
+        p3d_work_raise(a->owner, P3D_ON_WRAPPED);
 }
 
 void p3d_work_wrap(struct p3d_work *w)
 {
     struct p3d_attempt *a = w->a;
-    if (a->dirfd < 0) { /* there never was a directory */
+    a->take_back = must_take_back(a);
+    if (a->take_back)
+        a->keep_log = a->end == P3D_END_FAIL || a->end == P3D_END_CANCEL;
+    else if (a->dirfd < 0) { /* there never was a directory, or it is gone */
         p3d_work_raise(w, P3D_ON_WRAPPED);
         return;
     }

@@ -20,6 +20,7 @@ if tonumber(u[1] or 0) < tonumber(ARGV[12]) then
   local gen = tonumber(ARGV[11]) or 0
   if gen > tonumber(u[3] or 0) then bury_tokens(id, num(gen), ARGV[13]) end
   unpark(id)
+  tell(id, 'account ' .. id)
 end
 if ARGV[14] == '1' then put_token(id, ARGV[11] == '' and '0' or ARGV[11], ARGV, 15) end
 return {'ok'}

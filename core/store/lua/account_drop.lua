@@ -9,5 +9,6 @@ if call('HGET', key, 'status') ~= 'deleted' then
   call('DEL', key)
   call('HSET', key, 'status', 'deleted', 'deleted', num(NOW), 'ver', '999999999')
   call('SADD', P .. 'tombs', ARGV[1])
+  tell(ARGV[1], 'account ' .. ARGV[1])
 end
 return {'ok'}

@@ -12,7 +12,7 @@ if j.state == PROCESSING then
   local kind = kind_name(j.kind)
   charge_measured(kind, j)
   local tries = j.attempt - j.losses
-  if ARGV[5] == '1' and tries < j.max and not owner_gone(j.owner) then
+  if ARGV[5] == '1' and j.cancel == 0 and tries < j.max and not owner_gone(j.owner) then
     local backoff = math.min(2 ^ math.min(tries - 1, 16) * 1000, 300000) * (0.75 + tonumber(ARGV[6]) / 2000)
     j.state, j.progress = QUEUED, 0
     job_save(ARGV[1], j, ARGV[4])
@@ -22,7 +22,7 @@ if j.state == PROCESSING then
     finish(ARGV[1], j, j.cancel == 1 and CANCELLED or FAILED, ARGV[4])
   end
   slot_free(kind, j.owner)
-elseif j.state == COMPLETED or j.state == CANCELLED then
+elseif j.state == COMPLETED then
   return {'STALE'}
 end
 if ARGV[7] ~= '1' then return {'ok'} end

@@ -4,7 +4,7 @@
 -- ARGV[1..4] -> access  [5] -> limit  [6] -> offset  [7] -> bits of the states (0 = all)  [8] -> feature or ''
 -- ARGV[9] -> model or ''  [10] -> from ms  [11] -> to ms (0 = open)  [12] -> cursor "<ms>:<ULID>" or ''  [13] -> user or ''
 -- A page ends early, with a cursor, above PAGE_BYTES: one answer must not stop Redis and a server for seconds.
--- Output: ok, caller, admin, total, cursor ('' = no more), then per job: ULID, record, queue position | refusal | FORBIDDEN
+-- Output: ok, caller, admin, total, cursor ('' = no more), then per job: ULID, record, queue position, eta ms | refusal | FORBIDDEN
 local owner, admin = access()
 if not owner then return {admin} end
 local scope = P .. 'i'
@@ -68,11 +68,11 @@ while at < math.min(offset + limit, #found) and bytes < PAGE_BYTES do
   local ulid = found[at][2]
   local j = job_load(ulid)
   if j then
-    local record, place = job_seen(ulid, j)
+    local record, place, eta = job_seen(ulid, j)
     out[#out + 1] = ulid
     out[#out + 1] = record
     bytes = bytes + #record
-    out[#out + 1] = place
+    out[#out + 1], out[#out + 2] = place, eta
   end
   last = found[at]
 end

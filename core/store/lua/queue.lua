@@ -2,6 +2,7 @@
 -- Behind work.lua, in front of the scripts that move jobs: records written, indexes, kinds, fairness, limits, leases, claim.
 local MAX_LOSSES, HALF_LIFE = 3, 600000
 
+local function tell_job(ulid, j) tell(j.owner, ulid .. ' ' .. j.owner .. ' ' .. num(j.rev) .. ' ' .. j.state) end
 local function job_save(ulid, j, detail)
   if detail then
     j.detail = #detail
@@ -9,6 +10,7 @@ local function job_save(ulid, j, detail)
   end
   j.rev = j.rev + 1
   call('SETRANGE', job_key(ulid), 0, head_format(j))
+  tell_job(ulid, j)
 end
 local function index(ulid, j)
   local s = num(score_of(j.state, j.kind, j.created))
@@ -16,16 +18,20 @@ local function index(ulid, j)
   call('ZADD', P .. 'i', s, ulid)
 end
 
+local numbers = {} -- asked for in this call
 local function kind_number(name)
+  if numbers[name] then return numbers[name] end
   local k = call('HGET', P .. 'kinds', name)
-  if k then return tonumber(k) end
+  numbers[name] = tonumber(k or nil)
+  if k then return numbers[name] end
   if tonumber(call('HGET', P .. 'kinds', '#') or 0) >= 511 then return nil end
   k = call('HINCRBY', P .. 'kinds', '#', 1)
   call('HSET', P .. 'kinds', name, k, '#' .. k, name)
   return k
 end
 
--- Virtual time: what an owner has used of a kind. "vt:<kind>": V, and owner -> "<vt> <ms of that value> <mean cost>".
+-- Virtual time: what an owner has used of a kind. "vt:<kind>": V, M (ms that jobs of this kind took lately),
+-- and owner -> "<vt> <ms of that value> <mean cost>".
 local function vt_read(kind, owner)
   local v = call('HMGET', P .. 'vt:' .. kind, 'V', owner)
   local vt, at, mean = string.match(v[2] or '', '^(%S+) (%S+) (%S+)$')
@@ -75,6 +81,19 @@ local function enqueue(ulid, j, kind)
   call('ZADD', P .. 'q:' .. kind .. ':' .. j.owner, num((9 - j.prio) * 2 ^ 43 + j.created), ulid)
   if call('SISMEMBER', P .. 'parked:' .. j.owner, kind) == 0 then owner_rearm(kind, j.owner) end
 end
+-- Out of wherever a queued job waits.
+local function dequeue(ulid, j)
+  local kind = kind_name(j.kind)
+  local key = P .. 'q:' .. kind .. ':' .. j.owner
+  call('ZREM', P .. 'scheduled', ulid)
+  if call('ZREM', key, ulid) == 1 and call('EXISTS', key) == 0 then call('ZREM', P .. 'ready:' .. kind, j.owner) end
+  if j.expires > 0 then call('ZREM', P .. 'deadlines', ulid) end
+end
+-- Back among the queued ones as if the attempt had never been: its deadline counts again.
+local function unbegin(ulid, j)
+  if j.expires > 0 and j.attempt == 0 then call('ZADD', P .. 'deadlines', num(j.expires), ulid) end
+end
+
 -- The owner pays `ms` more (or gets back, when negative) than what was charged at the claim.
 local function charge(kind, owner, ms, mean)
   local _, vt, _, old = vt_read(kind, owner)
@@ -91,6 +110,8 @@ local function charge_measured(kind, j) -- after an attempt: the seconds it real
   local took = math.max(0, NOW - j.started)
   local _, _, _, mean = vt_read(kind, j.owner)
   charge(kind, j.owner, took - j.cost, mean * 0.8 + took * 0.2)
+  local all = tonumber(call('HGET', P .. 'vt:' .. kind, 'M') or took)
+  call('HSET', P .. 'vt:' .. kind, 'M', num(all * 0.9 + took * 0.1))
 end
 
 -- The lease of an attempt: nil and STALE unless (fence, nonce) is the one that runs.
@@ -104,6 +125,61 @@ local function finish(ulid, j, state, detail) -- PROCESSING or QUEUED -> a final
   if state == COMPLETED then j.progress = 10000 end
   job_save(ulid, j, detail)
   index(ulid, j)
+  call('ZADD', P .. 'ended', num(NOW), ulid)
+  if j.files > 0 then
+    call('INCRBY', P .. 'bytes', num(j.files))
+    call('ZADD', P .. 'large', num(NOW), ulid)
+  end
+end
+local EXPIRED = '{"error":{"code":"EXPIRED","message":"The job had not begun when its expires_at was over"}}'
+local function expire(ulid, j)
+  if call('HGET', P .. 'u:' .. j.owner, 'status') == 'deleted' then return finish(ulid, j, CANCELLED) end -- as it reads already
+  finish(ulid, j, FAILED, EXPIRED)
+end
+
+-- A job that nobody sees any more, from this moment on. What is left of it waits in `purge` for a process that can remove
+-- its files; the record goes last.
+local function bury(ulid, j)
+  call('RENAME', job_key(ulid), P .. 'gone:' .. ulid)
+  call('ZREM', P .. 'i:' .. j.owner, ulid)
+  call('ZREM', P .. 'i', ulid)
+  call('ZREM', P .. 'ended', ulid)
+  if j.files > 0 then
+    call('DECRBY', P .. 'bytes', num(j.files))
+    call('ZREM', P .. 'large', ulid)
+  end
+  call('ZADD', P .. 'purge', num(NOW), ulid)
+  j.rev = j.rev + 1
+  tell_job(ulid, j)
+end
+
+-- A new job. a: ULID, kind, priority, max attempts, run at ms (0 = at once), expires ms (0 = never), spec JSON; its kind has
+-- its number already. Returns its head, or nil when that ULID is taken.
+local JOB_ARGS = 7
+local function add_job(a, at, owner, token)
+  local ulid, kind, spec = a[at], a[at + 1], a[at + 6]
+  local j = {
+    state = QUEUED, prio = tonumber(a[at + 2]), kind = kind_number(kind), attempt = 0, max = tonumber(a[at + 3]), losses = 0,
+    confirmed = 0, cancel = 0, progress = 0, rev = 1, fence = 0, nonce = string.rep('0', 16), created = NOW, started = 0,
+    ended = 0, owner = owner, spec = #spec, detail = 0, cost = 0, token = token or 0, files = 0, expires = tonumber(a[at + 5]),
+  }
+  if not call('SET', job_key(ulid), head_format(j) .. spec, 'NX') then return nil end
+  tell_job(ulid, j)
+  index(ulid, j)
+  if j.expires > 0 then call('ZADD', P .. 'deadlines', a[at + 5], ulid) end
+  if tonumber(a[at + 4]) > NOW then
+    call('ZADD', P .. 'scheduled', a[at + 4], ulid)
+  else
+    enqueue(ulid, j, kind)
+  end
+  return j
+end
+-- All the kinds of new jobs have numbers: nil when there are too many.
+local function kinds_known(a, first, step)
+  for at = first, #a, step do
+    if not kind_number(a[at]) then return nil end
+  end
+  return true
 end
 local function owner_gone(owner)
   return owner ~= '-' and call('HGET', P .. 'u:' .. owner, 'status') == 'deleted'
@@ -150,6 +226,10 @@ local function claim(args, at)
         if vt > V then call('HSET', P .. 'vt:' .. kind, 'V', string.format('%.3f', vt)) end
         local ulid = call('ZPOPMIN', P .. 'q:' .. kind .. ':' .. owner)[1]
         local j = ulid and job_load(ulid)
+        if j and j.state == QUEUED and j.expires > 0 and j.attempt == 0 then
+          call('ZREM', P .. 'deadlines', ulid)
+          if j.expires <= NOW then expire(ulid, j) end
+        end
         if j and j.state == QUEUED then
           j.state, j.attempt, j.confirmed, j.cancel, j.progress = PROCESSING, j.attempt + 1, 0, 0, 0
           j.fence, j.nonce, j.started, j.cost = math.max(j.fence + 1, NOW), nonce, NOW, math.min(mean, 999999999)

@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- One bounded round of housekeeping; any process may call it once a second, one gets through.
 -- KEYS[1] -> work prefix
--- ARGV[1] -> lease ms
--- Output: ok, items done (64 = more may wait)
+-- ARGV[1] -> lease ms   ARGV[2..4] -> what is kept of finished jobs: ms of age, jobs, bytes; -1 = any
+-- Output: ok, items done (64 = more may wait), then ULIDs of deleted jobs whose files are to be removed now
 -- States: processing -> queued (worker lost) | failed (the third loss) | cancelled (owner deleted); queued -> cancelled
--- (owner deleted). After a gap in the rounds (Redis was away) leases get one lease time of grace.
+-- (owner deleted) | failed (its deadline is over); final -> gone
+-- (retention). After a gap in the rounds (Redis was away) leases get one lease time of grace.
 lift()
 if not call('SET', P .. 'reap', '1', 'NX', 'PX', 900) then return {'ok', 0} end
 local state = call('HMGET', P .. 'reaper', 'last', 'grace')
@@ -16,7 +17,7 @@ local done = 0
 
 local function lost(ulid, j)
   local kind = kind_name(j.kind)
-  if owner_gone(j.owner) then
+  if j.cancel == 1 or owner_gone(j.owner) then
     finish(ulid, j, CANCELLED)
     return slot_free(kind, j.owner)
   end
@@ -34,6 +35,7 @@ local function lost(ulid, j)
     job_save(ulid, j, '')
     index(ulid, j)
     enqueue(ulid, j, kind)
+    unbegin(ulid, j)
   end
   slot_free(kind, j.owner)
 end
@@ -49,6 +51,15 @@ for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'scheduled', '-inf', num(NOW), 
   call('ZREM', P .. 'scheduled', ulid)
   local j = job_load(ulid)
   if j and j.state == QUEUED then enqueue(ulid, j, kind_name(j.kind)) end
+  done = done + 1
+end
+for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'deadlines', '-inf', num(NOW), 'LIMIT', 0, math.max(0, 64 - done))) do
+  call('ZREM', P .. 'deadlines', ulid)
+  local j = job_load(ulid)
+  if j and j.state == QUEUED and j.attempt == 0 then
+    dequeue(ulid, j)
+    expire(ulid, j)
+  end
   done = done + 1
 end
 for _, owner in ipairs(call('SRANDMEMBER', P .. 'parked', 16)) do unpark(owner) end -- a limit may be another one by now
@@ -74,10 +85,8 @@ if owner and done < 64 then
     local j = job_load(ulid)
     if j and j.state == QUEUED then
       local kind = kind_name(j.kind)
-      call('ZREM', P .. 'q:' .. kind .. ':' .. owner, ulid)
-      call('ZREM', P .. 'ready:' .. kind, owner)
+      dequeue(ulid, j)
       call('HDEL', P .. 'vt:' .. kind, owner)
-      call('ZREM', P .. 'scheduled', ulid)
       finish(ulid, j, CANCELLED)
     else
       call('ZREM', P .. 'i:' .. owner, ulid)
@@ -95,5 +104,29 @@ if owner and done < 64 then
     call('SREM', P .. 'tombs', owner)
   end
 end
+-- Retention: the oldest end goes first, until all three are kept. For bytes only what has files, and never the newest.
+local age, most, bytes = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local function drop_oldest(key)
+  local ulid = call('ZRANGE', P .. key, 0, 0)[1]
+  local j = job_load(ulid)
+  if j then bury(ulid, j) else call('ZREM', P .. key, ulid) end
+  done = done + 1
+end
+while done < 64 do
+  local oldest = call('ZRANGE', P .. 'ended', 0, 0, 'WITHSCORES')
+  local over = oldest[1] and ((age >= 0 and tonumber(oldest[2]) <= NOW - age) or (most >= 0 and call('ZCARD', P .. 'ended') > most))
+  if not over then break end
+  drop_oldest('ended')
+end
+while done < 64 and bytes >= 0 and tonumber(call('GET', P .. 'bytes') or 0) > bytes and call('ZCARD', P .. 'large') > 1 do
+  drop_oldest('large')
+end
+local out = {'ok', 0}
+for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'purge', '-inf', num(NOW), 'LIMIT', 0, 16)) do
+  call('ZADD', P .. 'purge', num(NOW + 60000), ulid) -- whoever gets it has a minute
+  out[#out + 1] = ulid
+  done = done + 1
+end
 if done >= 64 then call('DEL', P .. 'reap') end -- full: the next round need not wait
-return {'ok', math.min(done, 64)}
+out[2] = math.min(done, 64)
+return out

@@ -1,49 +1,60 @@
 -- SPDX-License-Identifier: MIT
 -- A new job, all checks included.
 -- KEYS[1] -> work prefix
--- ARGV[1..4] -> access (work.lua)  [5] -> ULID  [6] -> kind  [7] -> priority 0..9  [8] -> max attempts
--- ARGV[9] -> most queued jobs of an owner without a limit of their own, -1 = any  [10] -> spec JSON  [11] -> first 32 hex of SHA-256(Idempotency-Key) or ''
--- ARGV[12] -> first 32 hex of the body's hash
--- Output: ok, caller, admin, replayed 0|1, ULID, head, queue position | refusal | QUEUE_FULL | IDEMPOTENCY_REUSED
--- States: none -> queued. Invariant: the first write is one that is refused when memory is full.
+-- ARGV[1..4] -> access (work.lua)  [5] -> most queued jobs of an owner without a limit of their own, -1 = any
+-- ARGV[6] -> first 32 hex of SHA-256(Idempotency-Key) or ''  [7] -> first 32 hex of the body's hash
+-- ARGV[8..14] -> as add_job (queue.lua); a batch: again and again
+-- Output: ok, caller, admin, replayed 0|1, then per job: ULID, head, queue position, eta ms (-1 = not known) | refusal
+--   | QUEUE_FULL | IDEMPOTENCY_REUSED | BUSY too many kinds | CONFLICT a ULID is taken
+-- States: none -> queued. All or none. Invariant: the first write is one that is refused when memory is full.
+local FIRST = 8
 local caller, admin, may = access()
 if not caller then return {admin} end
 local owner = caller ~= '' and caller or '-'
-local function answer(ulid, j, replayed)
-  local rank = j.state == QUEUED and call('ZRANK', P .. 'q:' .. (kind_name(j.kind) or '') .. ':' .. j.owner, ulid)
-  return {'ok', caller, admin_flag(admin), replayed, ulid, head_format(j), rank and rank + 1 or 0}
+local jobs = (#ARGV - FIRST + 1) / JOB_ARGS
+local out = {'ok', caller, admin_flag(admin), 0}
+local function refuse(why) return {why, caller, admin_flag(admin)} end
+local function answer(ulid, j)
+  out[#out + 1], out[#out + 2] = ulid, head_format(j)
+  out[#out + 1], out[#out + 2] = 0, -1
+  if j.state == QUEUED and not j.gone then out[#out - 1], out[#out] = place_of(ulid, j) end
+end
+-- The first answer again, also about a job that has been deleted since.
+local function deleted()
+  return {state = QUEUED, prio = 0, kind = 0, attempt = 0, max = 1, losses = 0, confirmed = 0, cancel = 0, progress = 0,
+    rev = 0, fence = 0, nonce = string.rep('0', 16), created = NOW, started = 0, ended = 0, owner = owner, spec = 0,
+    detail = 0, cost = 0, token = 0, files = 0, expires = 0, gone = true}
 end
 local day = math.floor(NOW / 86400000)
 local function idem(d) return P .. 'd:' .. d .. ':' .. owner end
-if ARGV[11] ~= '' then
+if ARGV[6] ~= '' then
   for d = day, day - 1, -1 do
-    local old = call('HGET', idem(d), ARGV[11])
+    local old = call('HGET', idem(d), ARGV[6])
     local ulid, body, at = string.match(old or '', '^(%S+) (%S+) (%S+)$')
-    local j = ulid and NOW - tonumber(at) < 86400000 and job_load(ulid)
-    if j then
-      if body ~= ARGV[12] then return {'IDEMPOTENCY_REUSED', caller, admin_flag(admin)} end
-      return answer(ulid, j, 1)
+    if ulid and NOW - tonumber(at) < 86400000 then
+      if body ~= ARGV[7] then return refuse('IDEMPOTENCY_REUSED') end
+      out[4] = 1
+      local all = call('LRANGE', P .. 'batch:' .. ulid, 0, -1) -- at most 500
+      for _, one in ipairs(#all > 0 and all or {ulid}) do answer(one, job_load(one) or deleted()) end
+      return out
     end
   end
 end
-local most = may.max_queued or tonumber(ARGV[9])
-if most >= 0 and count(P .. 'i:' .. owner, QUEUED) >= most then return {'QUEUE_FULL', caller, admin_flag(admin)} end
-local j = {
-  state = QUEUED, prio = tonumber(ARGV[7]), kind = 0, attempt = 0, max = tonumber(ARGV[8]), losses = 0, confirmed = 0,
-  cancel = 0, progress = 0, rev = 1, fence = 0, nonce = string.rep('0', 16), created = NOW, started = 0, ended = 0,
-  owner = owner, spec = #ARGV[10], detail = 0, cost = 0, token = may.number or 0,
-}
-if not call('SET', job_key(ARGV[5]), head_format(j) .. ARGV[10], 'NX') then return {'CONFLICT', caller, admin_flag(admin)} end
-j.kind = kind_number(ARGV[6])
-if not j.kind then
-  call('DEL', job_key(ARGV[5]))
-  return {'BUSY', caller, admin_flag(admin)}
+local most = may.max_queued or tonumber(ARGV[5])
+if most >= 0 and count(P .. 'i:' .. owner, QUEUED) + jobs > most then return refuse('QUEUE_FULL') end
+if not kinds_known(ARGV, FIRST + 1, JOB_ARGS) then return refuse('BUSY') end
+for at = FIRST, #ARGV, JOB_ARGS do
+  if call('EXISTS', job_key(ARGV[at])) == 1 then return refuse('CONFLICT') end
 end
-call('SETRANGE', job_key(ARGV[5]), 0, head_format(j))
-index(ARGV[5], j)
-if ARGV[11] ~= '' then
-  call('HSET', idem(day), ARGV[11], ARGV[5] .. ' ' .. ARGV[12] .. ' ' .. num(NOW))
+local made = {}
+for at = FIRST, #ARGV, JOB_ARGS do made[#made + 1] = {ARGV[at], add_job(ARGV, at, owner, may.number)} end
+for _, one in ipairs(made) do answer(one[1], one[2]) end
+if ARGV[6] ~= '' then
+  call('HSET', idem(day), ARGV[6], ARGV[FIRST] .. ' ' .. ARGV[7] .. ' ' .. num(NOW))
   call('EXPIRE', idem(day), 172800)
+  if jobs > 1 then
+    for _, one in ipairs(made) do call('RPUSH', P .. 'batch:' .. ARGV[FIRST], one[1]) end
+    call('EXPIRE', P .. 'batch:' .. ARGV[FIRST], 172800)
+  end
 end
-enqueue(ARGV[5], j, ARGV[6])
-return answer(ARGV[5], j, 0)
+return out

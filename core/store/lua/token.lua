@@ -33,6 +33,7 @@ local function put_token(owner, gen, a, at)
   for _, old in ipairs(over > 0 and call('ZRANGE', P .. 'logins:' .. owner, 0, math.min(over, 64) - 1) or {}) do
     drop_token(owner, old)
     call('ZREM', P .. 'logins:' .. owner, old)
+    tell(owner, 'account ' .. owner) -- who watches with it may no longer
   end
 end
 -- All tokens of a user but one are over: the rows go to the reaper, nothing reads them any more (their generation is old).

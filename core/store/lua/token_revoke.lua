@@ -23,4 +23,5 @@ end
 local row = sha and call('HMGET', P .. 'token:' .. sha, 'owner', 'prefix') or {}
 if owner == '' or row[1] ~= owner then return refuse('TOKEN_NOT_FOUND') end
 drop_token(owner, sha)
+tell(owner, 'account ' .. owner)
 return {'ok', owner, admin_flag(admin), row[2]}

@@ -5,23 +5,24 @@ local EPOCH, SPAN = 1577836800000, 2 ^ 41 -- of index scores
 local QUEUED, PROCESSING, COMPLETED, FAILED, CANCELLED = 0, 1, 2, 3, 4
 
 -- The record of a job: a head of fixed width, the spec, the detail (what is behind detail_len is residue).
-local HEAD = 164
+local HEAD = 194
 local function job_key(ulid) return P .. 'job:' .. ulid end
 local function n(s, a, b) return tonumber(string.sub(s, a, b)) end
 local function head_parse(s)
-  if #s < HEAD or string.sub(s, 1, 1) ~= '2' then return nil end
+  if #s < HEAD or string.sub(s, 1, 1) ~= '3' then return nil end
   return {
     state = n(s, 2, 2), prio = n(s, 3, 3), kind = n(s, 4, 6), attempt = n(s, 7, 9), max = n(s, 10, 12),
     losses = n(s, 13, 15), confirmed = n(s, 16, 16), cancel = n(s, 17, 17), progress = n(s, 18, 22),
     rev = n(s, 23, 32), fence = n(s, 33, 47), nonce = string.sub(s, 48, 63), created = n(s, 64, 78),
     started = n(s, 79, 93), ended = n(s, 94, 108), owner = string.match(string.sub(s, 109, 129), '^%S+'),
     spec = n(s, 130, 137), detail = n(s, 138, 145), cost = n(s, 146, 154), token = n(s, 155, 164),
+    files = n(s, 165, 179), expires = n(s, 180, 194),
   }
 end
 local function head_format(j)
-  return string.format('2%d%d%03d%03d%03d%03d%d%d%05d%010.0f%015.0f%s%015.0f%015.0f%015.0f%-21s%08d%08d%09.0f%010.0f',
+  return string.format('3%d%d%03d%03d%03d%03d%d%d%05d%010.0f%015.0f%s%015.0f%015.0f%015.0f%-21s%08d%08d%09.0f%010.0f%015.0f%015.0f',
     j.state, j.prio, j.kind, j.attempt, j.max, j.losses, j.confirmed, j.cancel, j.progress, j.rev, j.fence, j.nonce,
-    j.created, j.started, j.ended, j.owner, j.spec, j.detail, j.cost, j.token)
+    j.created, j.started, j.ended, j.owner, j.spec, j.detail, j.cost, j.token, j.files, j.expires)
 end
 local function job_load(ulid) return head_parse(call('GETRANGE', job_key(ulid), 0, HEAD - 1)) end
 local function job_answer(ulid, j) -- record without residue
@@ -40,18 +41,33 @@ end
 -- Kinds ("feature/model") have a small number for the index scores, given once, never reused.
 local function kind_name(k) return call('HGET', P .. 'kinds', '#' .. k) end
 
--- What a client sees: the record, and the place in the queue (0 = none). A queued job of a deleted account reads as
+-- Who watches is told that something has changed, not what: state-based, a lost word costs nothing but time.
+local function tell(owner, text)
+  call('PUBLISH', P .. 'ev:' .. owner, text)
+  call('PUBLISH', P .. 'ev', text)
+end
+
+-- Where a queued job stands (0 = nowhere: not yet due), and when it may begin, ms from now (-1 = nobody knows).
+local function place_of(ulid, j)
+  local kind = kind_name(j.kind)
+  local rank = call('ZRANK', P .. 'q:' .. kind .. ':' .. j.owner, ulid)
+  if not rank then return 0, -1 end
+  local took = tonumber(call('HGET', P .. 'vt:' .. kind, 'M') or nil)
+  if not took then return rank + 1, -1 end
+  return rank + 1, took * math.ceil((rank + 1) / math.max(1, count(P .. 'i', PROCESSING, j.kind)))
+end
+
+-- What a client sees: the record, the place in the queue (0 = none), and when it may begin. A queued job of a deleted account reads as
 -- cancelled until the reaper has come by.
 local function job_seen(ulid, j)
   local record = job_answer(ulid, j)
-  if j.state ~= QUEUED then return record, 0 end
+  if j.state ~= QUEUED then return record, 0, -1 end
   local u = j.owner ~= '-' and call('HMGET', P .. 'u:' .. j.owner, 'status', 'deleted') or {}
   if u[1] == 'deleted' then
     j.state, j.ended = CANCELLED, tonumber(u[2] or NOW)
-    return head_format(j) .. string.sub(record, HEAD + 1), 0
+    return head_format(j) .. string.sub(record, HEAD + 1), 0, -1
   end
-  local rank = call('ZRANK', P .. 'q:' .. kind_name(j.kind) .. ':' .. j.owner, ulid)
-  return record, rank and rank + 1 or 0
+  return record, place_of(ulid, j)
 end
 
 -- Who asks: ARGV[1] o = open, t = token, s = system, u = signed URL; ARGV[2] token hash, or of a URL "<user id or -> <end,
@@ -102,7 +118,7 @@ end
 local function admin_flag(admin) return admin and '1' or '0' end
 
 -- Access to one job: the credential, whether it exists, whose it is. Returns it, owner, sees-everything; or nil and the
--- answer. A token without jobs:read learns nothing of what it did not submit, not even whether it is there.
+-- answer. A token without jobs:read reads nothing that it did not submit, not even whether it is there.
 local function job_access(ulid)
   local owner, admin, may = access(true)
   if not owner then return nil, {admin} end

@@ -63,6 +63,8 @@ static const struct p3d_body_field fields[] = {
     {.name = "later", .type = P3D_BODY_LATER},
     {.name = "line", .type = P3D_BODY_LINE, .minimum = 1, .maximum = 4},
     {.name = "list", .type = P3D_BODY_STRINGS, .minimum = 1, .maximum = 3},
+    {.name = "time", .type = P3D_BODY_TIME},
+    {.name = "any", .type = P3D_BODY_ARRAY, .minimum = 1, .maximum = 2},
 };
 
 static void check(const char *text, bool open, const char *fault0, const char *fault1)
@@ -122,6 +124,21 @@ static void lines_and_lists(void **state)
         {"\"list\":[\"a\",\"b\",\"c\",\"d\"]", "too_long body.list"},
         {"\"list\":[\"a\",null]", "string_type body.list"},
         {"\"list\":\"a\"", "list_type body.list"},
+        {"\"any\":[1,null]", ""},
+        {"\"any\":[]", "too_short body.any"},
+        {"\"any\":[1,2,3]", "too_long body.any"},
+        {"\"any\":{}", "list_type body.any"},
+        {"\"time\":\"2024-01-01T00:00:00.5+05:30\"", ""},
+        {"\"time\":\"2024-01-01\"", ""},
+        {"\"time\":1704067200", ""},
+        {"\"time\":1704067200.25", ""},
+        {"\"time\":0", ""},
+        {"\"time\":253402300800", "datetime_parsing body.time"},
+        {"\"time\":-1", "datetime_parsing body.time"},
+        {"\"time\":1e300", "datetime_parsing body.time"},
+        {"\"time\":\"\"", "datetime_parsing body.time"},
+        {"\"time\":\"soon\"", "datetime_parsing body.time"},
+        {"\"time\":true", "datetime_parsing body.time"},
         {"\"list\":{}", "list_type body.list"},
     };
     char text[128];

@@ -129,8 +129,8 @@ static void faults(void **state)
          "less_than_equal body.max_attempts"},
         {false, "{\"feature\":\"mesh_generation\",\"inputs\":{\"prompt\":\"x\"},\"webhook_url\":\"http://a\"}",
          "not_supported body.webhook_url"},
-        {false, "{\"feature\":\"mesh_generation\",\"inputs\":{\"prompt\":\"x\"},\"run_at\":1}",
-         "not_supported body.run_at"},
+        {false, "{\"feature\":\"mesh_generation\",\"inputs\":{\"prompt\":\"x\"},\"run_at\":true}",
+         "datetime_parsing body.run_at"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/store/store_internal.h"
 #include "p3d/clock.h"
 #include "p3d/lease.h"
 #include "redis.h"
@@ -184,6 +185,126 @@ static void closes_while_waiting(void **state)
     assert_int_equal(s.ups + s.downs, 0);
 }
 
+#define NONCE "0123456789abcdef"
+
+/* The world's connection as that of a store: what ends a watch is said through it. */
+static struct p3d_store store_of(struct world *w)
+{
+    return (struct p3d_store){.loop = w->loop, .conn = w->conn};
+}
+
+static void watches_an_attempt(void **state)
+{
+    struct world *w = *state;
+    struct sleeper s = {.w = w};
+
+    redis_start(w);
+    conn_open(w, 5000, 10, true);
+    until_up(w, 1);
+    struct p3d_store store = store_of(w);
+    open_waker(&s);
+    p3d_waker_unwatch(s.waker, &store); /* nothing is watched */
+    p3d_waker_watch(s.waker, NONCE);
+    until_blocked(w, 1);
+    wake_up(w, "RPUSH p3d:{0}:wake:mesh/a 1"); /* not its affair now */
+    p3d_poll_loop_run_once(w->poll, 50);
+    assert_int_equal(s.ups + s.downs, 0);
+    wake_up(w, "RPUSH p3d:{0}:ctl:" NONCE " 1");
+    until(w, &s.ups, 1);
+    wake_up(w, "RPUSH p3d:{0}:ctl:" NONCE " 1"); /* before it is watched again: kept */
+    p3d_waker_watch(s.waker, NONCE);
+    until(w, &s.ups, 2);
+    p3d_waker_wait(s.waker); /* and the wake-up of before too */
+    until(w, &s.ups, 3);
+    assert_int_equal(s.downs, 0);
+    p3d_waker_close(s.waker);
+}
+
+static void an_ended_watch_delays_nothing(void **state)
+{
+    struct world *w = *state;
+    struct sleeper s = {.w = w};
+
+    redis_start(w);
+    conn_open(w, 5000, 10, true);
+    until_up(w, 1);
+    struct p3d_store store = store_of(w);
+    open_waker(&s);
+    uint64_t start = p3d_mono_ms();
+    for (int i = 0; i < 100; i++) {
+        p3d_waker_watch(s.waker, NONCE);
+        if (i % 3 == 0)
+            until_blocked(w, 1); /* else Redis may not have heard of it yet */
+        p3d_waker_unwatch(s.waker, &store);
+        p3d_waker_unwatch(s.waker, &store);
+        if (i % 2 == 0) {
+            p3d_waker_wait(s.waker);
+            wake_up(w, "RPUSH p3d:{0}:wake:mesh/a 1");
+            until(w, &s.ups, i / 2 + 1);
+        }
+    }
+    assert_in_range(p3d_mono_ms() - start, 0, 3000); /* one BLPOP that lay in the way would take longer */
+    assert_int_equal(s.ups, 50);
+    assert_int_equal(s.downs, 0);
+    p3d_waker_close(s.waker);
+    struct tally t = {0};
+    assert_int_equal(call(w, &t, "PTTL p3d:{0}:ctl:" NONCE), 0);
+    until(w, &t.n, 1);
+    assert_true(t.integer == -2 || (t.integer >= 0 && t.integer <= 1000));
+}
+
+static void a_watch_outlives_time_and_connections(void **state)
+{
+    struct world *w = *state;
+    struct sleeper s = {.w = w};
+
+    redis_start(w);
+    conn_open(w, 5000, 10, true);
+    until_up(w, 1);
+    open_waker(&s);
+    p3d_waker_watch(s.waker, NONCE);
+    until_blocked(w, 1);
+    redis_kill(w);
+    until_down(w, 1);
+    redis_start(w);
+    until_up(w, 2);
+    until_blocked(w, 1);
+    uint64_t start = p3d_mono_ms();
+    while (p3d_mono_ms() - start < 5500) /* longer than one BLPOP */
+        p3d_poll_loop_run_once(w->poll, 50);
+    assert_int_equal(s.ups + s.downs, 0);
+    until_blocked(w, 1);
+    wake_up(w, "RPUSH p3d:{0}:ctl:" NONCE " 1");
+    until(w, &s.ups, 1);
+    p3d_waker_watch(s.waker, NONCE);
+    until_blocked(w, 1);
+    p3d_waker_close(s.waker);
+    assert_int_equal(s.ups, 1);
+}
+
+/* Nobody can end the watch: its connection is made anew, and the wait is answered. */
+static void a_watch_ends_without_a_store(void **state)
+{
+    struct world *w = *state;
+    struct sleeper s = {.w = w};
+
+    redis_start(w);
+    conn_open(w, 5000, 10, true);
+    until_up(w, 1);
+    struct p3d_store store = store_of(w);
+    open_waker(&s);
+    p3d_waker_watch(s.waker, NONCE);
+    until_blocked(w, 1);
+    p3d_conn_drop(w->conn, "test");
+    p3d_waker_unwatch(s.waker, &store);
+    p3d_waker_wait(s.waker);
+    until_up(w, 2);
+    until_blocked(w, 1);
+    wake_up(w, "RPUSH p3d:{0}:wake:mesh/a 1");
+    until(w, &s.ups, 1);
+    p3d_waker_close(s.waker);
+}
+
 static void needs_a_kind_and_a_url(void **state)
 {
     struct world *w = *state;
@@ -242,6 +363,10 @@ int main(void)
         WORLD(answers_without_a_server),
         WORLD(closes_in_its_callback),
         WORLD(closes_while_waiting),
+        WORLD(watches_an_attempt),
+        WORLD(an_ended_watch_delays_nothing),
+        WORLD(a_watch_outlives_time_and_connections),
+        WORLD(a_watch_ends_without_a_store),
         WORLD(needs_a_kind_and_a_url),
         WORLD(waits_in_a_straight_line),
     };

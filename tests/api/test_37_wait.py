@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""GET /{id}?wait=N: one answer, when the job is final or when the time is over."""
+import os
+import socket
+import time
+
+import pytest
+
+import shapes
+from p3d_test import until
+from raw_http import Raw
+
+JOBS = "/api/v1/system/jobs/"
+
+
+def serve_pid(p3d):
+    return next(pid for name, pid in p3d.pids().items() if name.startswith("serve"))
+
+
+def timed(client, path):
+    began = time.monotonic()
+    r = client.get(path)
+    return r, time.monotonic() - began
+
+
+@pytest.mark.parametrize("value", ["-1", "61", "x", "1.5", "1e1", "99999999999999999999"])
+def test_bad_values(ann, value):
+    job_id = ann.submit("x")
+    assert shapes.faults(ann.get(JOBS + job_id + "?wait=" + value))[0][0] == ("query", "wait")
+
+
+def test_bad_value_of_a_foreign_job(ann, bob):
+    job_id = ann.submit("x")
+    shapes.error(bob.get(JOBS + job_id + "?wait=61"), 403, shapes.NOT_YOURS)
+    shapes.error(bob.get(JOBS + job_id + "?wait=30"), 403, shapes.NOT_YOURS)
+    shapes.error(bob.get(JOBS + shapes.ABSENT_JOB + "?wait=30"), 404, shapes.NO_JOB)
+
+
+def test_final_jobs_are_answered_at_once(ann):
+    job_id = ann.submit("x")
+    ann.wait(job_id)
+    for wait in ("", "?wait=0", "?wait=60"):
+        r, took = timed(ann, JOBS + job_id + wait)
+        assert shapes.job(r.json(), status="completed") and took < 2
+    with Raw(ann.base) as raw:
+        assert raw.request("HEAD", JOBS + job_id + "?wait=60", Authorization="Bearer " + ann.token).response(True).status == 200
+
+
+def test_time_is_over(gate, ann):
+    job_id = ann.submit("x", model_preference="gated")
+    ann.wait(job_id, ("processing",))
+    r, took = timed(ann, JOBS + job_id + "?wait=0")
+    assert r.json()["status"] == "processing" and took < 1
+    r, took = timed(ann, JOBS + job_id + "?wait=1")
+    assert r.json()["status"] == "processing" and 0.9 < took < 3
+
+
+def test_answered_when_it_ends(gate, ann):
+    job_id = ann.submit("x", model_preference="gated")
+    ann.wait(job_id, ("processing",))
+    waits = [Raw(ann.base).request("GET", prefix + job_id + "?wait=60", Authorization="Bearer " + ann.token)
+             for prefix in (JOBS, "/api/v1/jobs/") for _ in range(20)]
+    time_began = time.monotonic()
+    gate.open_gate()
+    for w in waits:
+        shapes.job(w.response().json(), status="completed")
+        w.close()
+    assert time.monotonic() - time_began < 10
+
+
+def test_answered_when_it_is_cancelled(gate, ann):
+    first = ann.submit("x", model_preference="gated")
+    ann.wait(first, ("processing",))
+    job_id = ann.submit("x", model_preference="gated")
+    w = Raw(ann.base).request("GET", JOBS + job_id + "?wait=60", Authorization="Bearer " + ann.token)
+    ann.ok("POST", JOBS + job_id + "/cancel")
+    shapes.job(w.response().json(), status="cancelled")
+    w.close()
+
+
+def test_waiting_and_then_another_request(gate, ann):
+    """Pipelined behind a wait: it comes after it, and nothing is mixed up."""
+    job_id = ann.submit("x", model_preference="gated")
+    ann.wait(job_id, ("processing",))
+    with Raw(ann.base) as raw:
+        raw.request("GET", JOBS + job_id + "?wait=60", Authorization="Bearer " + ann.token)
+        raw.request("GET", "/health")
+        gate.open_gate()
+        assert raw.response().json()["status"] == "completed"
+        assert raw.response().status == 200
+
+
+def test_who_leaves_is_forgotten(gate, ann):
+    job_id = ann.submit("x", model_preference="gated")
+    ann.wait(job_id, ("processing",))
+    pid = serve_pid(gate)
+
+    def count():
+        return len(os.listdir("/proc/%d/fd" % pid))
+    before = count()
+    waits = [Raw(ann.base).request("GET", JOBS + job_id + "?wait=60", Authorization="Bearer " + ann.token)
+             for _ in range(60)]
+    until(lambda: count() >= before + 60, 10, "60 waits")
+    for i, w in enumerate(waits):
+        if i % 3 == 0:
+            w.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        if i % 3 == 1:
+            w.socket.shutdown(socket.SHUT_WR)
+        else:
+            w.close()
+    until(lambda: count() <= before + 3, 10, "their end")
+    for w in waits:
+        w.close()
+    assert ann.job(job_id)["status"] == "processing"
