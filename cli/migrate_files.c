@@ -125,7 +125,9 @@ static void copy(struct p3d_migrate_job *j, const char *path, const char *role,
     struct p3d_migrate *m = j->m;
     if (path == NULL || j->copied != 0)
         return;
-    int rc = p3d_artifact_publish(m->artifacts, &j->in.job.id, j->attempt, m->files_fd, path, role,
+    int rc = p3d_artifact_begin(m->artifacts, &j->in.job.id, j->attempt, &err);
+    if (rc == 0)
+        rc = p3d_artifact_publish(m->artifacts, &j->in.job.id, j->attempt, m->files_fd, path, role,
                                   m->session.cfg->workers_max_output_bytes, &m->quit, ret, &err);
     if (rc == 0)
         return;
@@ -143,6 +145,8 @@ void p3d_migrate_files_copy(struct p3d_task *job)
     copy(j, j->mesh_path, "mesh", &j->mesh);
     if (strcmp(j->thumbnail.name, j->mesh.name) == 0)
         j->thumbnail.name[0] = '\0';
+    if (j->mesh.name[0] == '\0' && j->thumbnail.name[0] == '\0')
+        P3D_IGNORE(p3d_artifact_remove(j->m->artifacts, &j->in.job.id, j->attempt));
 }
 
 static void look(const struct p3d_migrate_job *j, const char *path, struct p3d_artifact *ret)

@@ -1,38 +1,25 @@
 /* SPDX-License-Identifier: MIT
  *
  * The log of an attempt: one file beside its results under a name that no artifact can have. It is made before the
- * attempt runs, so that any server sees it grow, and with it goes what older attempts of the job have left. The
- * directories are on disk when it is there (publish.c counts on that); its own bytes are the kernel's to write.
+ * attempt runs, so that any server sees it grow. Its bytes are the kernel's to write.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "artifact_internal.h"
 
-/* The directory of the attempt, made when absent. -1 and errno. */
-static int make_attempt(struct p3d_artifacts *a, int job_fd, bool job_new, const char *attempt)
+/* The directory of an attempt that was begun. -1 and errno. */
+static int open_attempt(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt)
 {
-    bool fresh;
-    if (job_new && fsync(a->rootfd))
-        return -1;
-    int fd = p3d_open_dir(job_fd, attempt, true, &fresh);
-    if (fd >= 0 && fresh && fsync(job_fd))
-        p3d_closep(&fd), fd = -1;
-    return fd;
+    P3D_CLEANUP(p3d_closep) int job_fd = p3d_open_dir(a->rootfd, job->s, false, NULL);
+    return job_fd < 0 ? -1 : p3d_open_dir(job_fd, attempt, false, NULL);
 }
 
 int p3d_artifact_log_create(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt, int *ret_fd)
 {
-    bool job_new;
     if (!p3d_artifact_name_ok(job->s) || !p3d_artifact_name_ok(attempt))
         return P3D_E_IO;
-    P3D_CLEANUP(p3d_closep) int job_fd = p3d_open_dir(a->rootfd, job->s, true, &job_new);
-    if (job_fd < 0)
-        return P3D_E_IO;
-    if (!job_new)
-        p3d_artifact_sweep(job_fd, attempt);
-    P3D_CLEANUP(p3d_closep) int dir = make_attempt(a, job_fd, job_new, attempt);
+    P3D_CLEANUP(p3d_closep) int dir = open_attempt(a, job, attempt);
     if (dir < 0)
         return P3D_E_IO;
     int fd = openat(dir, P3D_ARTIFACT_LOG, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

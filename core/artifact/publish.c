@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * One output of a job into the store. Order, so that a name is seen only when everything below it
- * is on disk: directories made and synced, bytes copied to a temporary name and synced, renamed,
- * directory synced. Any failure removes the temporary file; a crash leaves one with a leading dot,
+ * is on disk: directories made and synced (begin.c), bytes copied to a temporary name and synced,
+ * renamed, directory synced. Any failure removes the temporary file; a crash leaves one with a leading dot,
  * which no reader can name and remove.c sweeps. The source was written by a job: opened beneath its
  * directory without links, a regular file with one name only (a second hard link could be someone
  * else's file), its size capped while copying, hashed as copied.
@@ -27,12 +27,13 @@ struct publish {
     struct p3d_error *err;
     int source, job_dir, dir, file; /* -1 or owned */
     char temporary[32];
-    bool temporary_made, job_new;
+    bool temporary_made;
 };
 
+/* Not where: the client reads this, too. */
 static int fail_disk(const struct publish *p, const char *doing)
 {
-    return p3d_fail(p->err, P3D_E_IO, "%s in %.200s: %s", doing, p->a->root, strerror(errno));
+    return p3d_fail(p->err, P3D_E_IO, "%s: %s", doing, strerror(errno));
 }
 
 /* The last part of the path with everything outside [A-Za-z0-9._-] replaced; a long stem is cut,
@@ -92,12 +93,10 @@ static int open_source(struct publish *p, int dirfd)
 static int open_target(struct publish *p, const char *job, const char *attempt)
 {
     char nonce[17];
-    p->job_dir = p3d_open_dir(p->a->rootfd, job, true, &p->job_new);
-    if (p->job_dir < 0 || (p->job_new && fsync(p->a->rootfd)))
-        return fail_disk(p, "the job's directory cannot be made");
-    p->dir = p3d_open_dir(p->job_dir, attempt, true, NULL);
-    if (p->dir < 0 || fsync(p->job_dir))
-        return fail_disk(p, "the attempt's directory cannot be made");
+    p->job_dir = p3d_open_dir(p->a->rootfd, job, false, NULL);
+    p->dir = p->job_dir < 0 ? -1 : p3d_open_dir(p->job_dir, attempt, false, NULL);
+    if (p->dir < 0)
+        return fail_disk(p, "the attempt's directory cannot be opened");
     p3d_nonce(nonce);
     (void)p3d_format(p->temporary, sizeof p->temporary, ".tmp-%s", nonce);
     p->file =

@@ -125,5 +125,9 @@ int p3d_artifact_remove(struct p3d_artifacts *a, const struct p3d_job_id *job, c
         return remove_synced(a->rootfd, job->s);
     P3D_CLEANUP(p3d_closep) int job_fd = -1;
     int status = open_job(a, job, &job_fd);
-    return status || job_fd < 0 ? status : remove_synced(job_fd, attempt);
+    if (status || job_fd < 0)
+        return status;
+    status = remove_synced(job_fd, attempt);
+    (void)unlinkat(a->rootfd, job->s, AT_REMOVEDIR); /* not empty: as it should be */
+    return status;
 }

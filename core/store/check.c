@@ -33,7 +33,7 @@ static struct p3d_str info(struct p3d_str text, const char *name)
     return (struct p3d_str){at, end ? (size_t)(end - at) : rest};
 }
 
-static int judge(struct p3d_str text, struct p3d_error *err)
+static int judge(const struct p3d_store *s, struct p3d_str text, struct p3d_error *err)
 {
     struct p3d_str version = info(text, "redis_version"), policy = info(text, "maxmemory_policy");
     char v[32];
@@ -46,9 +46,14 @@ static int judge(struct p3d_str text, struct p3d_error *err)
         return p3d_fail(err, P3D_E_CONFIG,
                         "Redis has maxmemory-policy %.*s and may throw jobs away: set it to noeviction",
                         (int)policy.n, policy.n ? policy.p : "");
-    if (!p3d_str_eq_z(info(text, "aof_enabled"), "1"))
-        (void)p3d_format(err->detail, sizeof err->detail, "Redis keeps no append-only file: "
-                         "if it stops, everything since its last snapshot is lost. Set appendonly yes");
+    bool lost = !p3d_str_eq_z(info(text, "aof_enabled"), "1"), 
+         unlimited = !s->memory_limited && p3d_str_eq_z(info(text, "maxmemory"), "0");
+    (void)p3d_format(err->detail, sizeof err->detail, "%s%s%s",
+                     lost ? "Redis keeps no append-only file: if it stops, everything since its last snapshot is lost. "
+                            "Set appendonly yes" : "",
+                     lost && unlimited ? ". " : "",
+                     unlimited ? "Redis has no maxmemory: set it, or redis.memory_limit, so that submits are refused "
+                                 "before the machine runs out of memory" : "");
     return 0;
 }
 
@@ -74,7 +79,7 @@ static void on_info(void *priv, int err, const redisReply *r)
 {
     struct check *c = priv;
     if (err == 0)
-        err = r->type == REDIS_REPLY_STRING ? judge((struct p3d_str){r->str, (size_t)r->len}, c->err) : P3D_E_CORRUPT;
+        err = r->type == REDIS_REPLY_STRING ? judge(c->s, (struct p3d_str){r->str, (size_t)r->len}, c->err) : P3D_E_CORRUPT;
     if (err == 0) {
         struct p3d_str key = P3D_STR(P3D_KEY_DIRECTORY);
         struct p3d_str args[] = {P3D_STR(SCHEMA), p3d_str_z(c->artifact_id)};

@@ -196,6 +196,7 @@ int p3d_store_open(struct p3d_loop *l, const struct p3d_config *cfg, void (*on_s
 {
     struct p3d_store *s = p3d_alloc(sizeof *s);
     s->loop = l;
+    s->memory_limited = cfg->redis_memory_limit >= 0;
     struct p3d_conn_options o = {
         .cfg = cfg,
         .timeout_ms = (uint64_t)cfg->redis_timeout_ms,

@@ -12,6 +12,7 @@
 struct p3d_store {
     struct p3d_loop *loop;
     struct p3d_conn *conn;
+    bool memory_limited; /* by our configuration, whatever Redis has */
 };
 
 /* An argument list of fixed capacity; numbers are kept inside. */

@@ -159,14 +159,11 @@ static void on_pushed(void *priv, int err, const redisReply *reply)
     (void)priv, (void)err, (void)reply; /* lost: the BLPOP ends by itself */
 }
 
-/* Both leave in one write: the element does not outlive its second. */
 static int release(struct p3d_waker *w, struct p3d_store *s)
 {
-    const struct p3d_str list = p3d_str_z(w->ctl), push[] = {P3D_STR("RPUSH"), list, P3D_STR("0")},
-                         expire[] = {P3D_STR("PEXPIRE"), list, P3D_STR("1000")};
-
-    int rc = p3d_conn_call(s->conn, push, 3, 0, on_pushed, NULL);
-    return rc ? rc : p3d_conn_call(s->conn, expire, 3, 0, on_pushed, NULL);
+    const struct p3d_str work = P3D_STR(P3D_KEY_WORK), nonce = p3d_str_z(w->ctl + sizeof P3D_KEY_CTL - 1);
+    return !s->conn ? P3D_E_STORE_DOWN
+                    : p3d_conn_script(s->conn, P3D_SCRIPT_ctl_end, &work, 1, &nonce, 1, on_pushed, NULL);
 }
 
 void p3d_waker_unwatch(struct p3d_waker *w, struct p3d_store *s)

@@ -37,10 +37,15 @@ void p3d_artifacts_close(struct p3d_artifacts *a);
 /* Can a file be made here now? For /ready. Errors: P3D_E_IO. */
 P3D_MUST int p3d_artifacts_check(struct p3d_artifacts *a, struct p3d_error *err);
 
+/* Before an attempt: its directories are made and on disk, and what older attempts (by their fence) of the job have left
+ * is removed. Errors: P3D_E_IO with what, but not where; P3D_E_BAD_REQUEST not names of ours. */
+P3D_MUST int p3d_artifact_begin(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt,
+                                struct p3d_error *err);
 /* Copy one regular file (path beneath dirfd, no links anywhere on the way) in, hashing on the way: temporary name,
  * fsync, rename, fsync of the directories. ret->name is the last part of path, made safe; ret->role from `role`.
  * *abandon (may be NULL) turning true ends it early with P3D_E_STALE.
- * Errors: P3D_E_BAD_REQUEST not a regular file below dirfd, or larger than max_bytes; P3D_E_IO disk; P3D_E_STALE. */
+ * Errors: P3D_E_BAD_REQUEST not a regular file below dirfd, or larger than max_bytes; P3D_E_IO disk, and the attempt's
+ * directory is not there (never begun, or removed with its job: it is not made again); P3D_E_STALE. */
 P3D_MUST int p3d_artifact_publish(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt, int dirfd,
                                   const char *path, const char *role, int64_t max_bytes, const atomic_bool *abandon,
                                   struct p3d_artifact *ret, struct p3d_error *err);
@@ -48,15 +53,16 @@ P3D_MUST int p3d_artifact_publish(struct p3d_artifacts *a, const struct p3d_job_
 P3D_MUST int p3d_artifact_open(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt,
                                const char *name, int *ret_fd, int64_t *ret_size, int64_t *ret_mtime_s);
 /* The log of an attempt, written while it runs and read by anybody. Not an artifact: no name leads to it.
- * _create: for the worker; ret_fd: O_APPEND, CLOEXEC; removes what older attempts (by their fence) of the job have left.
- * Errors: P3D_E_IO, also when there is one already.
+ * _create: for the worker, once the attempt was begun; ret_fd: O_APPEND, CLOEXEC. Errors: P3D_E_IO, also when there is
+ * one already.
  * _log: ret_fd for reading. Errors: P3D_E_RESULT_NOT_FOUND; P3D_E_IO. */
 P3D_MUST int p3d_artifact_log_create(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt, int *ret_fd);
 P3D_MUST int p3d_artifact_log(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt, int *ret_fd,
                               int64_t *ret_size);
 /* Remove what an attempt has published, but not its log. Absent is fine. Errors: P3D_E_IO. */
 P3D_MUST int p3d_artifact_clear(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt);
-/* Remove one attempt's files, or all of the job's when attempt is NULL. Absent is fine. Errors: P3D_E_IO. */
+/* Remove one attempt's files (and the job's directory when nothing else is in it), or all of the job's when attempt is
+ * NULL. Absent is fine. Errors: P3D_E_IO. */
 P3D_MUST int p3d_artifact_remove(struct p3d_artifacts *a, const struct p3d_job_id *job, const char *attempt);
 
 /* Removing whole jobs on a pool, one after the other, a few at a time. removed: on the loop, once for each that was

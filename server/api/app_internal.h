@@ -17,6 +17,8 @@
 #include "p3d/signing.h"
 #include "p3d/store.h"
 
+struct logs;
+
 struct p3d_app {
     const struct p3d_config *cfg;
     struct p3d_http *http;
@@ -33,7 +35,7 @@ struct p3d_app {
     uint64_t started_ms;      /* monotonic */
     bool store_full;          /* Redis uses more than redis.memory_limit: submits are refused; main.c */
     unsigned base64_open;     /* base64 downloads in flight, download.c only */
-    unsigned logs_open;       /* logs being sent, logs.c only */
+    struct logs *logs;        /* being sent, logs.c only */
 
     /* system.c only: the newest answer to "can storage be written?" */
     uint64_t storage_checked_ms; /* monotonic, 0 = never */

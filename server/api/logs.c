@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What an attempt has printed, as it is in the artifact store: all of it, or the last lines, or on and on until the job
- * is final. Guarantee: the bytes as they were written, in order, none twice; when it ends by itself, all that was there
+ * is final; one that has not begun is waited for. Guarantee: the bytes as they were written, in order, none twice; when it ends by itself, all that was there
  * when the job ended has been sent; a new attempt goes on behind a line that says so; the disk is touched on the files
  * pool only; memory does not grow with the log, and a slow client is waited for. Who may read is decided by the store,
  * again with every look at the job. Does not: interpret a byte.
@@ -14,7 +14,8 @@
 
 #include "p3d/clock.h"
 
-#define OPEN_MAX_LOGS 1000        /* of one process: each holds a descriptor */
+#define OPEN_MAX 1000             /* of one process: each holds a descriptor */
+#define OPEN_MAX_CALLER 100       /* of one account */
 #define TAIL_MAX 100000
 #define PIECE 65536
 #define HIGH (4 * PIECE)          /* bytes that wait for the client: no use in reading more */
@@ -25,6 +26,8 @@
 
 struct logs {
     struct p3d_task task;         /* first */
+    struct logs *next_open;       /* in app->logs, until the call ends */
+    struct p3d_owner_id caller;
     struct p3d_job_watch watch;
     struct p3d_call *call;        /* one reference, until the end and no task */
     int64_t tail;                 /* lines; -1 = all */
@@ -35,7 +38,7 @@ struct logs {
     bool busy;                    /* the task is out */
     bool ended;
     bool mid_line;                /* what was sent last did not end with a newline */
-    char attempt[P3D_ATTEMPT_SIZE], next[P3D_ATTEMPT_SIZE]; /* next: "" = none yet */
+    char attempt[P3D_ATTEMPT_SIZE], next[P3D_ATTEMPT_SIZE]; /* "" = none yet */
     unsigned next_number;
     struct p3d_timer timer;
     uint64_t looked_ms; /* when the credential was judged last */
@@ -51,9 +54,30 @@ struct logs {
 
 static void release(void *arg)
 {
-    struct logs *l = arg;
+    struct logs *l = arg, **at = &p3d_call_app(l->call)->logs;
     p3d_closep(&l->fd);
-    p3d_call_app(l->call)->logs_open--;
+    for (; *at != NULL; at = &(*at)->next_open)
+        if (*at == l) {
+            *at = l->next_open;
+            return;
+        }
+}
+
+/* False: too many are open. */
+static bool count(struct logs *l, const struct p3d_answer *a)
+{
+    struct p3d_app *app = p3d_call_app(l->call);
+    unsigned all = 0, of_caller = 0;
+    l->caller = a->caller;
+    for (const struct logs *o = app->logs; o != NULL; o = o->next_open) {
+        all++;
+        of_caller += strcmp(o->caller.s, l->caller.s) == 0;
+    }
+    if (all >= OPEN_MAX || (l->caller.s[0] != '\0' && of_caller >= OPEN_MAX_CALLER))
+        return false;
+    l->next_open = app->logs;
+    app->logs = l;
+    return true;
 }
 
 /* Nothing of it is called any more; its reference goes with its task. */
@@ -250,6 +274,13 @@ static void read_more(struct logs *l)
     if (l->busy || l->ended)
         return;
     p3d_timer_clear(p3d_call_app(l->call)->loop, &l->timer);
+    if (l->attempt[0] == '\0') { /* it has not begun */
+        if (l->last)
+            finish(l);
+        else
+            later(l, LOOK_MS);
+        return;
+    }
     if (p3d_stream_waiting(l->call) > HIGH) {
         later(l, SLOW_MS);
         return;
@@ -273,9 +304,11 @@ static void read_more(struct logs *l)
 static void note(struct logs *l, const struct p3d_job *job)
 {
     char name[P3D_ATTEMPT_SIZE];
-    (void)p3d_format(name, sizeof(name), "%" PRIu64 "-%s", job->fence, job->nonce);
     l->last = !l->follow || p3d_job_state_final(job->state);
-    if (!l->known) {
+    if (job->fence == 0)
+        return;
+    (void)p3d_format(name, sizeof(name), "%" PRIu64 "-%s", job->fence, job->nonce);
+    if (l->attempt[0] == '\0') {
         memcpy(l->attempt, name, sizeof(name));
     } else if (strcmp(name, l->attempt) != 0) {
         memcpy(l->next, name, sizeof(name));
@@ -285,17 +318,24 @@ static void note(struct logs *l, const struct p3d_job *job)
 
 static void first_seen(struct logs *l, int err, const struct p3d_answer *a)
 {
+    if (err == 0)
+        note(l, &a->jobs[0]);
     if (err != 0) {
         p3d_api_failed(l->call, err, a);
-    } else if (a->jobs[0].fence == 0) {
+    } else if (l->attempt[0] == '\0' && l->last) {
         p3d_reply_error(l->call, P3D_E_RESULT_NOT_FOUND, "No log available for this job");
+    } else if (!count(l, a)) {
+        p3d_reply_error(l->call, P3D_E_BUSY, NULL);
     } else {
-        note(l, &a->jobs[0]);
         l->known = true;
         if (!l->last)
             p3d_job_watch_listen(&l->watch, a);
-        read_more(l);
-        return;
+        if (l->attempt[0] == '\0')
+            begin(l);
+        if (l->attempt[0] != '\0' || !p3d_call_is_head(l->call)) {
+            read_more(l);
+            return;
+        }
     }
     finish(l);
 }
@@ -303,12 +343,12 @@ static void first_seen(struct logs *l, int err, const struct p3d_answer *a)
 static void seen(struct p3d_job_watch *w, int err, const struct p3d_answer *a)
 {
     struct logs *l = (struct logs *)(void *)((char *)w - offsetof(struct logs, watch));
-    bool was = l->last;
+    bool was = l->last, had = l->attempt[0] != '\0';
     if (!l->known) {
         first_seen(l, err, a);
     } else if (err == 0) {
         note(l, &a->jobs[0]);
-        if (l->last != was || l->next[0] != '\0')
+        if (l->last != was || !had || l->next[0] != '\0')
             read_more(l);
     } else if (p3d_err_info(err)->retryable) {
         p3d_job_watch_look_later(w);
@@ -327,19 +367,15 @@ static void read_query(struct logs *l, struct p3d_faults *f)
 
 void p3d_api_job_logs(struct p3d_call *c)
 {
-    struct p3d_app *app = p3d_call_app(c);
     struct p3d_refusal r = {.faults = {NULL}};
     struct p3d_job_id id;
     if (!p3d_api_job_id(c, &id))
         return;
     struct logs *l = p3d_call_alloc(c, sizeof(*l));
     *l = (struct logs){.call = c, .watch = {.call = c, .id = id, .seen = seen}, .fd = -1, .timer.cb = on_timer};
-    app->logs_open++;
     p3d_call_defer(c, release, l);
     read_query(l, &r.faults);
-    if (r.faults.list == NULL && app->logs_open > OPEN_MAX_LOGS)
-        r.error.code = P3D_E_BUSY;
-    if (r.faults.list != NULL || r.error.code != 0) {
+    if (r.faults.list != NULL) {
         p3d_api_refuse(c, &r, &id);
         return;
     }

@@ -10,13 +10,15 @@
 
 #include "job_json_internal.h"
 
-#define TRIES 2 /* the record may change between the read and the write */
+#define TRIES 2       /* the record may change between the read and the write */
+#define FULL_MS 50    /* until the files pool is asked again: the record names them no more, so nobody else will */
 
 struct result_delete {
     struct p3d_task task; /* first */
     struct p3d_call *call;
     struct p3d_job_id id;
     unsigned tries;
+    struct p3d_timer timer;
     char attempt[P3D_ATTEMPT_SIZE];
     char file[208];
     int64_t size_bytes;
@@ -58,21 +60,30 @@ static void on_removed(struct p3d_task *t)
     p3d_call_unref(d->call);
 }
 
+static void on_timer(struct p3d_timer *t)
+{
+    struct result_delete *d = (struct result_delete *)(void *)((char *)t - offsetof(struct result_delete, timer));
+    struct p3d_app *app = p3d_call_app(d->call);
+    d->task.work = remove_files;
+    d->task.done = on_removed;
+    if (app->files == NULL) /* the process ends */
+        fail(d, P3D_E_BUSY);
+    else if (p3d_pool_run(app->files, &d->task) != 0)
+        p3d_timer_set(app->loop, t, FULL_MS);
+}
+
 static void on_dropped(void *priv, int err, const struct p3d_answer *a)
 {
     struct result_delete *d = priv;
-    struct p3d_app *app = p3d_call_app(d->call);
     (void)a;
     if (err == P3D_E_CONFLICT && d->tries < TRIES) {
         look(d);
-        return;
-    }
-    d->task.work = remove_files;
-    d->task.done = on_removed;
-    if (err == 0)
-        err = app->files != NULL ? p3d_pool_run(app->files, &d->task) : P3D_E_BUSY;
-    if (err != 0)
+    } else if (err != 0) {
         fail(d, err);
+    } else {
+        d->timer.cb = on_timer;
+        on_timer(&d->timer);
+    }
 }
 
 /* ---- the record ---- */

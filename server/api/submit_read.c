@@ -141,12 +141,12 @@ static int64_t number_or(const json_t *body, const char *key, int64_t fallback)
     return v != NULL ? json_integer_value(v) : fallback;
 }
 
-/* When it may run. A run_at that has passed is none; a job that could never run is a mistake. */
+/* When it may run; whether that has come is the store's to say. A job that could never run is a mistake. */
 static void read_times(const json_t *body, struct p3d_submission *s, struct p3d_faults *f)
 {
     const json_t *run_at = present(body, "run_at"), *expires_at = present(body, "expires_at");
     int64_t now_ms = p3d_wall_ms(), ms;
-    if (run_at != NULL && p3d_body_time(run_at, &ms) == 0 && ms > now_ms)
+    if (run_at != NULL && p3d_body_time(run_at, &ms) == 0 && ms > 0)
         s->run_at_ms = ms;
     if (expires_at == NULL || p3d_body_time(expires_at, &ms) != 0)
         return;

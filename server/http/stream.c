@@ -125,6 +125,16 @@ void p3d_stream_cut(struct p3d_call *c)
         fail(s);
 }
 
+/* The head at once, before there is a byte to send: the library holds it back for the first piece, and its encoder lets
+ * no empty one through, so it is given to the connection's own stream, behind the encoder. */
+static void send_head(h2o_req_t *req)
+{
+    h2o_ostream_t *o = req->_ostr_top;
+    while (o->next != NULL)
+        o = o->next;
+    o->do_send(o, req, NULL, 0, H2O_SEND_STATE_IN_PROGRESS);
+}
+
 void p3d_stream_begin(struct p3d_call *c, const char *content_type, size_t max_bytes, void (*gone)(void *arg),
                       void *arg)
 {
@@ -151,9 +161,12 @@ void p3d_stream_begin(struct p3d_call *c, const char *content_type, size_t max_b
     c->on_gone_arg = s;
     s->over = c->head;
     s->flying = true; /* the head */
-    if (!c->head)
-        p3d_leave_watch(c);
-    h2o_send(c->req, NULL, 0, c->head ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+    if (c->head) {
+        h2o_send(c->req, NULL, 0, H2O_SEND_STATE_FINAL);
+        return;
+    }
+    p3d_leave_watch(c);
+    send_head(c->req);
 }
 
 void p3d_stream_send(struct p3d_call *c, struct p3d_str bytes)

@@ -132,14 +132,56 @@ def test_cap(host):
 def test_none_before_the_first_attempt(host):
     gate = Gate(host)
     held = [host.user.submit(gate.wait) for _ in range(2)]
-    queued = host.user.submit("echo x")
-    for query in ({}, {"follow": 1}):
-        r = logs(host.user, queued, **query)
-        assert r.status_code == 404 and r.json()["detail"] == "No log available for this job", r.text
+    queued, dropped = host.user.submit("echo x"), host.user.submit("echo y")
+    r = logs(host.user, queued)
+    assert r.status_code == 404 and r.json()["detail"] == "No log available for this job", r.text
+    assert host.user.call("HEAD", "/api/v1/jobs/%s/logs?follow=1" % queued).status_code == 200
+    # Who follows waits for it; the head is there at once.
+    waiting, in_vain = Follower(host.user, queued), Follower(host.user, dropped)
+    until(lambda: waiting.answer is not None and in_vain.answer is not None, 10, "two heads")
+    host.user.ok("POST", "/api/v1/jobs/%s/cancel" % dropped)
+    assert in_vain.end() == b""
+    assert logs(host.user, dropped, follow=1).status_code == 404
     gate.open()
+    assert waiting.end() == b"x\n"
     for job_id in held + [queued]:
         host.user.wait(job_id)
     assert logs(host.user, queued).content == b"x\n"
+
+
+def follow_raw(host, client, job_id):
+    """The socket and the status line of a follower."""
+    s = socket.create_connection(("127.0.0.1", int(host.base.rsplit(":", 1)[1])), 10)
+    s.sendall(("GET /api/v1/jobs/%s/logs?follow=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n"
+               % (job_id, client.token)).encode())
+    return s, s.recv(12)
+
+
+def test_one_account_cannot_have_them_all(host):
+    gate = Gate(host)
+    eve = host.register("many")
+    hers, anns = eve.submit(gate.wait), host.user.submit(gate.wait)
+    open_ones = []
+    for n in range(100):
+        s, status = follow_raw(host, eve, hers)
+        assert status == b"HTTP/1.1 200", n
+        open_ones.append(s)
+    s, status = follow_raw(host, eve, hers)
+    s.close()
+    assert status == b"HTTP/1.1 503"
+    s, status = follow_raw(host, host.user, anns)
+    s.close()
+    assert status == b"HTTP/1.1 200"
+    for one in open_ones:
+        one.close()
+
+    def again():
+        s, status = follow_raw(host, eve, hers)
+        s.close()
+        return status == b"HTTP/1.1 200"
+    until(again, 10, "room after they went away")
+    gate.open()
+    host.user.wait(anns), eve.wait(hers)
 
 
 def test_for_those_who_may_see_the_job(host):
@@ -246,15 +288,17 @@ def test_who_leaves_costs_nothing_and_who_is_revoked_is_cut(host):
     gate.open()
 
 
-def test_a_log_that_cannot_be_made_fails_nothing(host):
-    """A file stands where its directory would be: the job runs, its error has the last lines, and there is no log."""
+def test_a_store_that_takes_no_attempt(host):
+    """A file stands where its directory would be: nothing is run that could not be kept, and the error says why, not where."""
     gate = Gate(host)
     held = [host.user.submit(gate.wait) for _ in range(2)]
-    job_id = host.user.submit("echo last words; exit 3")
+    job_id = host.user.ok("POST", "/api/v1/jobs", {"feature": "mesh_generation", "inputs": {"prompt": "echo ran; exit 3"},
+                                                   "max_attempts": 1}, status=202)["job_id"]
     open(os.path.join(host.data, "jobs", job_id), "w").close()
     gate.open()
     job = host.user.wait(job_id)
-    assert job["status"] == "failed" and "last words" in job["error"]["message"]
+    assert job["status"] == "failed" and job["error"] == {
+        "code": "IO_ERROR", "message": "the attempt's directory cannot be made: Not a directory"}
     for query in ({}, {"follow": 1}):
         assert logs(host.user, job_id, **query).status_code == 404
     for job_id in held:

@@ -275,6 +275,33 @@ def test_all_killed_at_once():
         assert set(p3d.ran()) == set(jobs)
 
 
+def test_a_late_attempt_of_a_deleted_job_leaves_nothing():
+    """A worker sleeps while its job is run by another, deleted and purged; what it does then is for nobody to find."""
+    with P3D(models={"gated": GATED}, workers=2, config={"workers": {"lease_seconds": 1}}) as p3d:
+        ann = p3d.register("ann")
+        job = ann.submit("x")
+        runner = until(lambda: runners(p3d), what="the runner")[0]
+        wait_confirmed(p3d, job)
+        name = worker_of(p3d, runner)
+        sleeper = p3d.kill(name, signal.SIGSTOP)
+        try:
+            until(lambda: p3d.ran() == [job, job], 15, "the second attempt")
+            p3d.open_gate()
+            ann.wait(job)
+            ann.ok("DELETE", JOBS + job)
+            jobs = os.path.join(p3d.data, "jobs")
+            until(lambda: not os.path.exists(os.path.join(jobs, job)), 15, "the files to be purged")
+        finally:
+            os.kill(sleeper, signal.SIGCONT)
+        until(lambda: any("lease_lost" in line and name in line for line in p3d.log().splitlines()), 15, "it to notice")
+        until(lambda: not os.listdir(os.path.join(p3d.data, "work", name)) if os.path.isdir(
+            os.path.join(p3d.data, "work", name)) else True, 15, "its working directory to be empty")
+        for other in [ann.submit("n %d" % n) for n in range(4)]:
+            ann.wait(other)
+            ann.ok("DELETE", JOBS + other)
+        until(lambda: [n for n in os.listdir(jobs) if not n.startswith(".")] == [], 15, "an empty store")
+
+
 # Something that takes a moment and whose result can be told from every other's.
 NAMED = "sleep 0.15\n" + TINY + 'printf "%s" "$P3D_JOB_ID" >> outputs/result.glb\n'
 

@@ -74,7 +74,9 @@ struct p3d_attempt {
     size_t input_json_n;
     int dirfd;                 /* made by prepare, used by wrap; -1 = none */
     bool publish_outputs;      /* for wrap */
+    bool stale;                /* the store said that it is not ours: whatever was told before did not count */
     bool take_back;            /* for wrap: it was to be a success, and is none */
+    bool emptied;              /* nothing of it is in the artifact store */
     bool keep_log;             /* else nothing of the attempt stays in the store */
     int result;                /* of the task: 0 or P3D_E_* */
     struct p3d_error error;

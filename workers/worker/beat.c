@@ -38,6 +38,13 @@ bool p3d_work_lease_fresh(const struct p3d_work *w)
     return p3d_mono_ms() - w->renewed_ms < (uint64_t)w->lease_ms;
 }
 
+void p3d_work_lost(struct p3d_work *w)
+{
+    p3d_work_log(w, P3D_LOG_WARN, "lease_lost");
+    w->a->stale = true;
+    p3d_work_end(w, P3D_END_DROP, NULL, false, "", P3D_ON_KILL);
+}
+
 static void on_beaten(void *priv, int err, const struct p3d_answer *answer)
 {
     struct p3d_work_call *c = priv;
@@ -53,8 +60,7 @@ static void on_beaten(void *priv, int err, const struct p3d_answer *answer)
                              P3D_ON_END);
             p3d_work_finish_send(w);
         } else if (err == P3D_E_STALE && !w->a->told) { /* told: complete itself answers */
-            p3d_work_log(w, P3D_LOG_WARN, "lease_lost");
-            p3d_work_end(w, P3D_END_DROP, NULL, false, "", P3D_ON_KILL);
+            p3d_work_lost(w);
         }
     }
     if (w->beat_again && w->a != NULL && w->state != P3D_WORK_STOPPED) {

@@ -57,8 +57,7 @@ static void on_told(void *priv, int err, const struct p3d_answer *answer)
     } else if (err == 0) {
         told(w, answer, c->sent_ms);
     } else if (err == P3D_E_STALE) {
-        p3d_work_log(w, P3D_LOG_WARN, "lease_lost");
-        p3d_work_over(w);
+        p3d_work_lost(w);
     } else if (err == P3D_E_STORE_DOWN) {
         p3d_timer_set(w->loop, &w->finish_at, AGAIN_MS);
     } else {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Before the runner: its directory, and its log in the artifact store, made by the helper while the
+ * Before the runner: its directories, and its log in the artifact store, made by the helper while the
  * loop goes on. Guarantee: whatever happens here ends in PREPARED or in HOPELESS with a reason;
  * heartbeats are not waited for and do not wait. A log that cannot be made fails nothing: its end
  * is kept in memory.
@@ -14,6 +14,8 @@ static void work(struct p3d_task *t)
     struct p3d_attempt *a = (struct p3d_attempt *)((char *)t - offsetof(struct p3d_attempt, task));
     struct p3d_str input = {a->input_json, a->input_json_n};
     a->result = p3d_attempt_dir_make(a->owner->dirfd, a->name, input, &a->dirfd, &a->error);
+    if (a->result == 0)
+        a->result = p3d_artifact_begin(a->owner->artifacts, &a->lease.job, a->name, &a->error);
     if (a->result != 0)
         return;
     int fd = -1;

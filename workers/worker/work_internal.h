@@ -91,6 +91,7 @@ void p3d_work_on_claim_timer(struct p3d_timer *t);
 void p3d_work_leased(struct p3d_work *w, uint64_t sent_ms); /* a lease begins: heartbeat and orphan timers */
 void p3d_work_unleased(struct p3d_work *w);
 void p3d_work_beat(struct p3d_work *w);        /* now */
+void p3d_work_lost(struct p3d_work *w);        /* the store has refused the lease: nothing of the attempt stays */
 bool p3d_work_lease_fresh(const struct p3d_work *w); /* renewed within lease_ms */
 void p3d_work_on_beat_timer(struct p3d_timer *t);
 void p3d_work_on_orphan_timer(struct p3d_timer *t);

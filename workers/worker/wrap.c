@@ -49,6 +49,7 @@ static void take_back(struct p3d_attempt *a)
     P3D_IGNORE(a->keep_log
                    ? p3d_artifact_clear(a->owner->artifacts, &a->lease.job, a->name)
                    : p3d_artifact_remove(a->owner->artifacts, &a->lease.job, a->name));
+    a->emptied = !a->keep_log;
     a->files_n = 0;
 }
 
@@ -68,9 +69,11 @@ static void work(struct p3d_task *t)
 }
 
 /* The end was decided anew behind the last look at `abandon`. Not once the store was told: it may
- * have counted. */
+ * have counted. What the store has refused has not, and the job may be gone: nothing would ever remove it. */
 static bool must_take_back(const struct p3d_attempt *a)
 {
+    if (a->stale)
+        return !a->emptied;
     return a->files_n > 0 && a->end != P3D_END_COMPLETE && !a->told;
 }
 
@@ -89,7 +92,7 @@ void p3d_work_wrap(struct p3d_work *w)
     struct p3d_attempt *a = w->a;
     a->take_back = must_take_back(a);
     if (a->take_back)
-        a->keep_log = a->end == P3D_END_FAIL || a->end == P3D_END_CANCEL;
+        a->keep_log = !a->stale && (a->end == P3D_END_FAIL || a->end == P3D_END_CANCEL);
     else if (a->dirfd < 0) { /* there never was a directory, or it is gone */
         p3d_work_raise(w, P3D_ON_WRAPPED);
         return;

@@ -62,9 +62,16 @@ size_t fixture_count(const char *dir)
     return n;
 }
 
+void fixture_begin(struct fixture *f, const char *attempt)
+{
+    struct p3d_error err;
+    assert_int_equal(p3d_artifact_begin(f->store, &f->job, attempt, &err), 0);
+}
+
 int fixture_publish(struct fixture *f, const char *path, struct p3d_artifact *ret,
                     struct p3d_error *err)
 {
-    return p3d_artifact_publish(f->store, &f->job, ATTEMPT, f->job_dir, path, "mesh", 1 << 24, NULL,
-                                ret, err);
+    int status = p3d_artifact_begin(f->store, &f->job, ATTEMPT, err);
+    return status != 0 ? status
+                       : p3d_artifact_publish(f->store, &f->job, ATTEMPT, f->job_dir, path, "mesh", 1 << 24, NULL, ret, err);
 }

@@ -21,7 +21,8 @@ int fixture_setup(void **state);
 int fixture_teardown(void **state);
 void fixture_write(const char *name, const void *bytes, size_t n);
 size_t fixture_count(const char *dir); /* entries, those with a leading dot too */
-/* Publish job/<path> as attempt 1-a. */
+void fixture_begin(struct fixture *f, const char *attempt);
+/* Begin attempt 1-a and publish job/<path> as its output. */
 int fixture_publish(struct fixture *f, const char *path, struct p3d_artifact *ret,
                     struct p3d_error *err);
 #define ATTEMPT "1-a"

@@ -14,6 +14,7 @@
 static void make_log(struct fixture *f, const char *attempt, const char *text)
 {
     int fd = -1;
+    fixture_begin(f, attempt);
     assert_int_equal(p3d_artifact_log_create(f->store, &f->job, attempt, &fd), 0);
     assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
     assert_true(fcntl(fd, F_GETFL) & O_APPEND);

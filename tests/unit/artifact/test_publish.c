@@ -139,7 +139,7 @@ static void refused(void **state)
             fail_msg("'%s': %d %s", traps[i], status, err.detail);
         assert_int_equal(got.size_bytes, -7);
     }
-    assert_int_equal(fixture_count("root"), 2); /* .store-id, .store-key: not even a directory was made */
+    assert_int_equal(fixture_count(WHERE), 0);
     struct p3d_artifact got;
     struct p3d_error err = {0};
     assert_int_equal(fixture_publish(f, "dir/file", &got, &err), 0);
@@ -176,6 +176,7 @@ static void too_large(void **state)
     struct p3d_artifact got;
     struct p3d_error err = {0};
     fixture_write("job/x", "12345", 5);
+    fixture_begin(f, ATTEMPT);
     assert_int_equal(p3d_artifact_publish(f->store, &f->job, ATTEMPT, f->job_dir, "x", "file", 4,
                                           NULL, &got, &err),
                      P3D_E_BAD_REQUEST);
@@ -192,6 +193,7 @@ static void grows_while_copied(void **state)
     struct fixture *f = *state;
     struct p3d_artifact got;
     struct p3d_error err = {0};
+    fixture_begin(f, ATTEMPT);
     int proc = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(p3d_artifact_publish(f->store, &f->job, ATTEMPT, proc, "status", "file", 10,
                                           NULL, &got, &err),
@@ -208,6 +210,7 @@ static void given_up(void **state)
     struct p3d_artifact got;
     struct p3d_error err = {0};
     fixture_write("job/x", "12345", 5);
+    fixture_begin(f, ATTEMPT);
     assert_int_equal(p3d_artifact_publish(f->store, &f->job, ATTEMPT, f->job_dir, "x", "file", 100,
                                           &abandon, &got, &err),
                      P3D_E_STALE);
