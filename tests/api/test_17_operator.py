@@ -550,8 +550,7 @@ def test_the_last_admin(p3d):
 
 
 def test_another_redis(tmp_path):
-    external = PrivateRedis(tcp=True)
-    try:
+    with PrivateRedis(tcp=True) as external:
         with P3D(MODELS, {"redis": {"url": external.tcp_url}}, workers=1) as p3d:
             ann = p3d.register("ann")
             for where in (["--redis-url", external.url], []):
@@ -565,8 +564,6 @@ def test_another_redis(tmp_path):
             assert (out.returncode, out.stdout) == (0, "ann is active now\n"), out
             assert not os.path.exists(os.path.join(p3d.data, "run", "redis.sock"))
             assert ann.get(ME).status_code == 200
-    finally:
-        external.close()
 
 
 VERBS = [["users", "list"], ["users", "get", "ann"], ["users", "promote", "ann"], ["users", "demote", "ann"],
