@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from another import NOBODY, belongs_to_another, myself, person
 from daigc import GLB, Daigc
 from p3d_test import BINARY, P3D, PASSWORD, TINY, Client, until
 from private_redis import PrivateRedis
@@ -47,8 +48,8 @@ class Old(Daigc):
         self.redis.close()
 
 
-def migrate(p3d, old, *flags, status=0, url=None, env=None):
-    out = subprocess.run([BINARY, "migrate", "--config", p3d.config, "--data-dir", p3d.data, "--from", url or old.redis.tcp_url,
+def migrate(p3d, old, *flags, status=0, url=None, env=None, before=()):
+    out = subprocess.run([*before, BINARY, "migrate", "--config", p3d.config, "--data-dir", p3d.data, "--from", url or old.redis.tcp_url,
                           "--json", *flags], capture_output=True, text=True, timeout=250, cwd=p3d.folder,
                          env={**p3d.environment, **(env or {})})
     assert "Sanitizer" not in out.stderr and "runtime error" not in out.stderr, out.stderr
@@ -532,7 +533,6 @@ def test_too_many_kinds():
         assert 0 < made < kinds
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs files of another user")
 @pytest.mark.parametrize("outside", [False, True])
 def test_an_artifact_store_of_another_user(outside):
     """What root writes there the service could not read: refused before anything is, whoever's Redis it is."""
@@ -543,15 +543,14 @@ def test_an_artifact_store_of_another_user(outside):
         old.flush()
         folder = os.path.join(p3d.data, "jobs")
         os.makedirs(folder)
-        os.chown(folder, 4711, 4711)
-        said = migrate(p3d, old, *flags, status=1)
-        assert "The artifact store %s belongs to uid 4711; what root (uid 0) writes there" % folder in said
-        assert said.rstrip().endswith("run it as uid 4711")
-        os.chown(folder, 65534, 65534)
-        assert "run it as nobody (uid 65534)" in migrate(p3d, old, *flags, status=1)
-        assert os.listdir(p3d.data) == ["jobs"] and os.listdir(folder) == [] and own.client().dbsize() == 0
-        assert migrate(p3d, old, "--dry-run", *flags)["counts"]["users"]["made"] == 1
-        os.chown(folder, 0, 0)
+        for other in (4711, NOBODY):  # without a name, and with one
+            with belongs_to_another(folder, other) as (uid, before):
+                said = migrate(p3d, old, *flags, status=1, before=before)
+                assert "The artifact store %s belongs to %s; what %s writes there" % (
+                    folder, person(uid), myself(before)) in said
+                assert said.rstrip().endswith("run it as " + person(uid))
+                assert migrate(p3d, old, "--dry-run", *flags, before=before)["counts"]["users"]["made"] == 1
+            assert os.listdir(p3d.data) == ["jobs"] and os.listdir(folder) == [] and own.client().dbsize() == 0
         assert migrate(p3d, old, *flags)["counts"]["users"]["made"] == 1
 
 

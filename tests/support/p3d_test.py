@@ -304,8 +304,9 @@ class P3D:
         import redis
         return redis.Redis(unix_socket_path=os.path.join(self.data, "run", "redis.sock"))
 
-    def cli(self, *args, **kw):
-        return subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=120, cwd=self.folder,
+    def cli(self, *args, before=(), **kw):
+        """before: a command that runs ours, with its words."""
+        return subprocess.run([*before, BINARY, *args], capture_output=True, text=True, timeout=120, cwd=self.folder,
                               env=self.environment, **kw)
 
     # -- callers
