@@ -61,7 +61,7 @@ def bob(p3d):
 
 @pytest.fixture
 def gate(p3d):
-    """The gate of the model `gated`, closed; open again at the end, so that nothing waits for ever."""
+    """The gate of the model `gated`, closed; at the end it is open again and nothing waits behind it."""
     p3d.close_gate()
     yield p3d
-    p3d.open_gate()
+    p3d.empty_gate(p3d.boss)

@@ -165,8 +165,7 @@ def test_guide_with_the_embedded_redis(tmp_path):
 
 
 def test_guide_with_an_external_redis(tmp_path):
-    external = PrivateRedis(tcp=True)
-    try:
+    with PrivateRedis(tcp=True) as external:
         with P3D(config={**DEFAULTS, "redis": {"url": external.tcp_url}}, start=False) as p3d:
             made = create_admin(p3d, *CREATE, "--redis-url", external.tcp_url)  # before the first start
             assert made.returncode == 0, (made.stdout, made.stderr)
@@ -174,8 +173,6 @@ def test_guide_with_an_external_redis(tmp_path):
             assert "redis" not in p3d.pids()
             whole_guide(p3d, str(tmp_path))
         assert external.client().ping()  # somebody else's Redis is left alone
-    finally:
-        external.close()
 
 
 def test_admin_before_the_first_start_and_by_shell_script(tmp_path):

@@ -12,6 +12,7 @@ import time
 import pytest
 
 import shapes
+from another import belongs_to_another
 from p3d_test import BINARY, GATED, P3D, PASSWORD, TINY, Client, until
 from private_redis import PrivateRedis
 from test_50_supervisor import converse
@@ -550,8 +551,7 @@ def test_the_last_admin(p3d):
 
 
 def test_another_redis(tmp_path):
-    external = PrivateRedis(tcp=True)
-    try:
+    with PrivateRedis(tcp=True) as external:
         with P3D(MODELS, {"redis": {"url": external.tcp_url}}, workers=1) as p3d:
             ann = p3d.register("ann")
             for where in (["--redis-url", external.url], []):
@@ -565,8 +565,6 @@ def test_another_redis(tmp_path):
             assert (out.returncode, out.stdout) == (0, "ann is active now\n"), out
             assert not os.path.exists(os.path.join(p3d.data, "run", "redis.sock"))
             assert ann.get(ME).status_code == 200
-    finally:
-        external.close()
 
 
 VERBS = [["users", "list"], ["users", "get", "ann"], ["users", "promote", "ann"], ["users", "demote", "ann"],
@@ -616,23 +614,22 @@ def test_an_answer_that_does_not_come():
         external.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs files of another user")
 def test_the_data_folder_of_another_user():
     """Files that root's Redis would leave there could not be written by the service any more."""
     with P3D(MODELS, start=False) as p3d:
         open(p3d.log_path, "ab").close()
         p3d.admin("ann")
         redis_folder = os.path.join(p3d.data, "redis")
-        before = sorted(os.listdir(redis_folder))
-        os.chown(redis_folder, 65534, 65534)
-        refused = run(p3d, "users", "list", status=1).stderr
-        assert "belongs to user 65534 and nothing runs there" in refused
-        assert sorted(os.listdir(redis_folder)) == before and not p3d.processes()
-        os.chown(redis_folder, 0, 0)
+        there = sorted(os.listdir(redis_folder))
+        with belongs_to_another(redis_folder) as (uid, before):
+            refused = run(p3d, "users", "list", status=1, before=before).stderr
+            assert "belongs to user %d and nothing runs there" % uid in refused
+            assert not p3d.processes()
+        assert sorted(os.listdir(redis_folder)) == there
+        assert told(p3d, "users", "list")["total"] == 1  # ours again
         p3d.start()
-        os.chown(redis_folder, 65534, 65534)
-        assert told(p3d, "users", "list")["total"] == 1  # it runs: nothing is started
-        os.chown(redis_folder, 0, 0)
+        with belongs_to_another(redis_folder) as (_, before):
+            assert told(p3d, "users", "list", before=before)["total"] == 1  # it runs: nothing is started
 
 
 def test_simple_mode():

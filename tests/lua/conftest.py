@@ -168,9 +168,8 @@ class Queue:
 
 @pytest.fixture(scope="session")
 def server():
-    redis_server = PrivateRedis()
-    yield redis_server
-    redis_server.close()
+    with PrivateRedis() as redis_server:
+        yield redis_server
 
 
 @pytest.fixture

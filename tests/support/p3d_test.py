@@ -270,6 +270,16 @@ class P3D:
             if name == "go" or name.startswith("go."):
                 os.unlink(os.path.join(self.folder, name))
 
+    def empty_gate(self, admin, kind="mesh_generation/gated"):
+        """The gate is open until nothing of that kind is left: who closes it again at once shuts nobody in, who would
+        hold the model until its time is over."""
+        self.open_gate()
+
+        def left():
+            counts = admin.ok("GET", "/api/v1/system/jobs/queue/stats")["data"]["by_model"].get(kind, {})
+            return counts.get("pending_jobs", 0) + counts.get("processing_jobs", 0)
+        until(lambda: left() == 0, 60, "the end of all jobs of " + kind)
+
     def ran(self):
         """Job ids of GATED, one for each attempt that began."""
         try:
@@ -304,8 +314,9 @@ class P3D:
         import redis
         return redis.Redis(unix_socket_path=os.path.join(self.data, "run", "redis.sock"))
 
-    def cli(self, *args, **kw):
-        return subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=120, cwd=self.folder,
+    def cli(self, *args, before=(), **kw):
+        """before: a command that runs ours, with its words."""
+        return subprocess.run([*before, BINARY, *args], capture_output=True, text=True, timeout=120, cwd=self.folder,
                               env=self.environment, **kw)
 
     # -- callers

@@ -59,6 +59,12 @@ class PrivateRedis:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     def close(self):
         if self.process.poll() is None:
             self.process.terminate()

@@ -368,6 +368,27 @@ struct answer askf(const char *fmt, ...)
     return a;
 }
 
+void expect(const char *method, const char *headers, const char *target, int status,
+            const char *says)
+{
+    struct answer a = askf("%s %s HTTP/1.1\r\nHost: a\r\n%s\r\n", method, target, headers);
+    char text[64] = "";
+    if (a.status != status || (says != NULL && strstr(a.body, says) == NULL))
+        print_error("%s %s %s: %s\n", method, target, headers, a.text);
+    assert_int_equal(a.status, status);
+    assert_true(says == NULL || strstr(a.body, says) != NULL);
+    if (status == 401) {
+        assert_non_null(header(&a, "www-authenticate", text, sizeof(text)));
+        assert_string_equal(text, "Bearer");
+    }
+    answer_done(&a);
+}
+
+void get(const char *headers, const char *target, int status, const char *says)
+{
+    expect("GET", headers, target, status, says);
+}
+
 void assert_envelope(const struct answer *a, int status, const char *wire)
 {
     char text[256];

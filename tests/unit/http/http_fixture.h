@@ -64,6 +64,11 @@ const char *header(const struct answer *a, const char *lower_name, char *dst,
 /* One request on a connection of its own. */
 struct answer ask(const char *request);
 struct answer askf(const char *fmt, ...) P3D_PRINTF(1, 2);
+/* The whole of a request without a body: its status, `says` in its body (NULL: any), and that a 401
+ * names the scheme. headers: each with its \r\n. */
+void expect(const char *method, const char *headers, const char *target, int status,
+            const char *says);
+void get(const char *headers, const char *target, int status, const char *says); /* with GET */
 /* The envelope is there, with this wire code. */
 void assert_envelope(const struct answer *a, int status, const char *wire);
 bool wait_for(const atomic_int *what, int value);

@@ -230,19 +230,6 @@ static void test_cors_list(void **state)
     answer_done(&a);
 }
 
-static void expect(const char *headers, const char *path, int status, const char *detail)
-{
-    struct answer a = askf("GET %s HTTP/1.1\r\n" H "%s\r\n", path, headers);
-    if (a.status != status || (detail != NULL && strstr(a.body, detail) == NULL))
-        print_error("%s %s: %s\n", path, headers, a.text);
-    assert_int_equal(a.status, status);
-    assert_true(detail == NULL || strstr(a.body, detail) != NULL);
-    char text[64];
-    if (status == 401)
-        assert_string_equal(header(&a, "www-authenticate", text, sizeof(text)), "Bearer");
-    answer_done(&a);
-}
-
 #define MISSING "Authorization header missing. Please provide a Bearer token."
 #define FORMAT "Invalid authorization format. Use 'Bearer <token>'"
 static void test_tokens(void **state)
@@ -252,44 +239,44 @@ static void test_tokens(void **state)
     (void)state;
     p3d_token_new(0, &t);
     p3d_token_new(0, &u);
-    expect("", "/token/1", 401, MISSING);
-    expect("X-API-Key: \r\n", "/token/1", 401, MISSING);
-    expect("", "/token/1?token=p3d_x&access_token=1", 401, MISSING);
-    expect("Authorization: Basic YTpi\r\n", "/token/1", 401, FORMAT);
-    expect("Authorization: Bearer\r\n", "/token/1", 401, FORMAT);
-    expect("Authorization: Bearer a b\r\n", "/token/1", 401, FORMAT);
-    expect("Authorization: Bearer nonsense\r\n", "/token/1", 401, "Invalid token");
-    expect("X-API-Key: nonsense\r\n", "/token/1", 401, "Invalid token");
+    get("", "/token/1", 401, MISSING);
+    get("X-API-Key: \r\n", "/token/1", 401, MISSING);
+    get("", "/token/1?token=p3d_x&access_token=1", 401, MISSING);
+    get("Authorization: Basic YTpi\r\n", "/token/1", 401, FORMAT);
+    get("Authorization: Bearer\r\n", "/token/1", 401, FORMAT);
+    get("Authorization: Bearer a b\r\n", "/token/1", 401, FORMAT);
+    get("Authorization: Bearer nonsense\r\n", "/token/1", 401, "Invalid token");
+    get("X-API-Key: nonsense\r\n", "/token/1", 401, "Invalid token");
     (void)p3d_format(h, sizeof(h), "Authorization: bearer  %s\r\n", t.s);
-    expect(h, "/token/1", 200, "\"kind\":1");
-    expect(h, "/account/1", 200, NULL);
-    expect(h, "/admin/x/1", 200, "\"kind\":1");
+    get(h, "/token/1", 200, "\"kind\":1");
+    get(h, "/account/1", 200, NULL);
+    get(h, "/admin/x/1", 200, "\"kind\":1");
     (void)p3d_format(h, sizeof(h), "X-API-Key: %s\r\n", t.s);
-    expect(h, "/token/1", 200, "\"scope\":1");
+    get(h, "/token/1", 200, "\"scope\":1");
     (void)p3d_format(h, sizeof(h), "X-API-Key: %s\r\nAuthorization: Bearer %s\r\n", t.s, t.s);
-    expect(h, "/token/1", 200, NULL);
+    get(h, "/token/1", 200, NULL);
     (void)p3d_format(h, sizeof(h), "X-API-Key: %s\r\nAuthorization: Bearer %s\r\n", u.s, t.s);
-    expect(h, "/token/1", 401, FORMAT);
+    get(h, "/token/1", 401, FORMAT);
     (void)p3d_format(h, sizeof(h), "Authorization: Bearer %s\r\nAuthorization: Bearer %s\r\n", t.s,
                      t.s);
-    expect(h, "/token/1", 401, FORMAT);
-    expect("", "/hello", 200, NULL);
-    expect("", "/admin/x/1", 403, "Invalid or missing admin token.");
-    expect("X-Admin-API-Key: wrong\r\n", "/admin/x/1", 403, "Invalid or missing admin token.");
-    expect("X-Admin-API-Key: operator-key-0123\r\n", "/admin/x/1", 200, "\"kind\":2");
-    expect("X-Admin-API-Key: operator-key-0123\r\n", "/token/1", 401, MISSING);
+    get(h, "/token/1", 401, FORMAT);
+    get("", "/hello", 200, NULL);
+    get("", "/admin/x/1", 403, "Invalid or missing admin token.");
+    get("X-Admin-API-Key: wrong\r\n", "/admin/x/1", 403, "Invalid or missing admin token.");
+    get("X-Admin-API-Key: operator-key-0123\r\n", "/admin/x/1", 200, "\"kind\":2");
+    get("X-Admin-API-Key: operator-key-0123\r\n", "/token/1", 401, MISSING);
 }
 
 static void test_simple_mode(void **state)
 {
     (void)state;
-    expect("", "/token/1", 200, "\"kind\":0");
-    expect("Authorization: Basic x\r\n", "/token/1", 200, NULL);
-    expect("", "/account/1", 503,
-           "User authentication is disabled on this server. Enable it in configuration.");
-    expect("", "/admin/x/1", 403, "Invalid or missing admin token.");
-    expect("X-Admin-API-Key: operator-key-012\r\n", "/admin/x/1", 403, NULL);
-    expect("X-Admin-API-Key: operator-key-0123\r\n", "/admin/x/1", 200, NULL);
+    get("", "/token/1", 200, "\"kind\":0");
+    get("Authorization: Basic x\r\n", "/token/1", 200, NULL);
+    get("", "/account/1", 503,
+        "User authentication is disabled on this server. Enable it in configuration.");
+    get("", "/admin/x/1", 403, "Invalid or missing admin token.");
+    get("X-Admin-API-Key: operator-key-012\r\n", "/admin/x/1", 403, NULL);
+    get("X-Admin-API-Key: operator-key-0123\r\n", "/admin/x/1", 200, NULL);
     char text[64];
     struct answer a = ask("GET /account/1 HTTP/1.1\r\n" H "\r\n");
     assert_string_equal(header(&a, "retry-after", text, sizeof(text)), "1");
@@ -299,13 +286,13 @@ static void test_simple_mode(void **state)
 static void test_api_keys(void **state)
 {
     (void)state;
-    expect("", "/token/1", 401, "Invalid API key");
-    expect("X-API-Key: key-three\r\n", "/token/1", 401, "Invalid API key");
-    expect("X-API-Key: key-two\r\n", "/token/1", 200, NULL);
-    expect("Authorization: Bearer key-one\r\n", "/token/1", 200, NULL);
-    expect("", "/hello", 200, NULL);
-    expect("X-Admin-API-Key: \r\n", "/admin/x/1", 403,
-           NULL); /* none is configured: an empty one does not match */
+    get("", "/token/1", 401, "Invalid API key");
+    get("X-API-Key: key-three\r\n", "/token/1", 401, "Invalid API key");
+    get("X-API-Key: key-two\r\n", "/token/1", 200, NULL);
+    get("Authorization: Bearer key-one\r\n", "/token/1", 200, NULL);
+    get("", "/hello", 200, NULL);
+    get("X-Admin-API-Key: \r\n", "/admin/x/1", 403,
+        NULL); /* none is configured: an empty one does not match */
 }
 
 static void test_two_rows(void **state)

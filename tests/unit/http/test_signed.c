@@ -76,26 +76,6 @@ static int stop(void **state)
     return server_stop();
 }
 
-/* detail NULL: any. */
-static void expect(const char *method, const char *headers, const char *target, int status,
-                   const char *detail)
-{
-    struct answer a = askf("%s %s HTTP/1.1\r\n" H "%s\r\n", method, target, headers);
-    if (a.status != status || (detail != NULL && strstr(a.body, detail) == NULL))
-        print_error("%s %s %s: %s\n", method, target, headers, a.text);
-    assert_int_equal(a.status, status);
-    assert_true(detail == NULL || strstr(a.body, detail) != NULL);
-    char text[64];
-    if (status == 401)
-        assert_string_equal(header(&a, "www-authenticate", text, sizeof(text)), "Bearer");
-    answer_done(&a);
-}
-
-static void get(const char *headers, const char *target, int status, const char *detail)
-{
-    expect("GET", headers, target, status, detail);
-}
-
 static const char *sign(const char *path, const struct p3d_owner_id *user)
 {
     static char sig[P3D_SIGNATURE_LEN + 1];
