@@ -190,7 +190,20 @@ def whose_token(world, route, expected):
     assert world.ask(route, target, token).status_code == expected.status
 
 
+def whose_admins_job(world, route, expected):
+    jobs, boss = world.jobs, world.people["boss"].token
+    for target in (jobs["owner"], jobs["nobody"], jobs["suspended"], shapes.ABSENT_JOB, "x"):
+        world.refused(world.ask(route, target, world.people["owner"].token), 403, shapes.NOT_ADMIN)
+    for who in ("owner", "boss", "nobody", "suspended", "deleted"):
+        assert world.ask(route, jobs[who], boss).status_code == expected.status, who
+    for absent in (shapes.ABSENT_JOB, "job_abc123", "job_1" + jobs["owner"][5:], "x"):
+        world.refused(world.ask(route, absent, boss), 404, shapes.NO_JOB)
+
+
 def whose_job(world, route, expected):
+    if expected.credential == "ADMIN":
+        whose_admins_job(world, route, expected)
+        return
     jobs, people = world.jobs, world.people
     weak = world.mint(people["boss"], ("jobs:read", "jobs:write"))
     mine = [(people[who].token, jobs[who]) for who in ("owner", "other", "boss")]
