@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the verbs of jobs share: ids, filters, and a job as JSON. Guarantee: a record whose texts make
- * no sense is shown with what its head says, it does not hide the jobs behind it. Does not: share the
- * API's job object, whose URLs are signed for somebody; the names of the fields are the same.
+ * What the verbs of jobs share: ids, filters, and a job as JSON. Guarantee: a record whose texts
+ * make no sense is shown with what its head says, it does not hide the jobs behind it. Does not:
+ * share the API's job object, whose URLs are signed for somebody; the names of the fields are the
+ * same.
  */
 #include "jobs_internal.h"
 
@@ -26,9 +27,10 @@ static int read_states(const char *text, unsigned *ret)
         size_t n = strcspn(at, ",");
         int state = p3d_job_state_find((struct p3d_str){at, n});
         if (state < 0) {
-            (void)fputs("--status: queued, processing, completed, failed or cancelled; several with "
-                        "commas between them\n",
-                        stderr);
+            (void)fputs(
+                "--status: queued, processing, completed, failed or cancelled; several with "
+                "commas between them\n",
+                stderr);
             return P3D_EXIT_USAGE;
         }
         *ret |= 1U << state;

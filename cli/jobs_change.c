@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * `p3d jobs cancel` and `p3d jobs delete`, of jobs that are named one by one: nothing is asked, ids of
- * 31 characters are not typed by accident. Guarantee: each is done or refused by itself and said with
- * its own line; the files of a deleted job go when a process purges. Does not: wait until a running
- * job has stopped.
+ * `p3d jobs cancel` and `p3d jobs delete`, of jobs that are named one by one: nothing is asked, ids
+ * of 31 characters are not typed by accident. Guarantee: each is done or refused by itself and said
+ * with its own line; the files of a deleted job go when a process purges. Does not: wait until a
+ * running job has stopped.
  */
 #include "verbs_internal.h"
 
@@ -40,7 +40,7 @@ static int cancel(struct p3d_session *s, const struct p3d_job_id *id, struct p3d
     return p3d_store_job_cancel(p3d_session_store(s), &s->who, id, on_cancelled, r);
 }
 
-static int delete(struct p3d_session *s, const struct p3d_job_id *id, struct p3d_reply *r)
+static int delete (struct p3d_session *s, const struct p3d_job_id *id, struct p3d_reply *r)
 {
     return p3d_store_job_delete(p3d_session_store(s), &s->who, id, p3d_session_answer, r);
 }
@@ -53,7 +53,7 @@ static void change(struct p3d_session *s, struct p3d_outcome *u, const char *wor
     char words[64];
     int err = p3d_jobs_id(word, &id);
     if (err == 0)
-        err = p3d_session_try(s, deletes ? delete(s, &id, &r) : cancel(s, &id, &r), &r);
+        err = p3d_session_try(s, deletes ? delete (s, &id, &r) : cancel(s, &id, &r), &r);
     if (err == P3D_E_JOB_FINAL && c.there) {
         (void)p3d_format(words, sizeof(words), "Job is already %s", p3d_job_state_name(c.state));
         p3d_outcome_refused(u, s, word, err, words);
@@ -63,7 +63,8 @@ static void change(struct p3d_session *s, struct p3d_outcome *u, const char *wor
         p3d_outcome_done(u, id.s, "is deleted", "status", "deleted");
     } else {
         bool runs = c.state == P3D_JOB_PROCESSING;
-        p3d_outcome_done(u, id.s, runs ? "is told to stop" : "is cancelled", "status", p3d_job_state_name(c.state));
+        p3d_outcome_done(u, id.s, runs ? "is told to stop" : "is cancelled", "status",
+                         p3d_job_state_name(c.state));
     }
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * `p3d jobs list`: jobs, newest first, page by page until there are as many as asked for. Guarantee:
- * what is held is small and bounded: of a job its line, never its inputs. Does not: change anything.
+ * `p3d jobs list`: jobs, newest first, page by page until there are as many as asked for.
+ * Guarantee: what is held is small and bounded: of a job its line, never its inputs. Does not:
+ * change anything.
  */
 #include "verbs_internal.h"
 
@@ -30,15 +31,19 @@ static json_t *text(const char *z)
 static json_t *table_row(const struct p3d_jobs_view *v)
 {
     const struct p3d_job *j = v->job;
-    struct p3d_str feature = p3d_json_get_str(v->spec, "feature"), model = p3d_json_get_str(v->spec, "model_id");
+    struct p3d_str feature = p3d_json_get_str(v->spec, "feature"),
+                   model = p3d_json_get_str(v->spec, "model_id");
     char tries[32], when[P3D_TIME_SIZE], error[ERROR_SIZE];
-    char *kind = p3d_asprintf("%.*s/%.*s", (int)feature.n, feature.n > 0 ? feature.p : "", (int)model.n,
-                              model.n > 0 ? model.p : "");
+    char *kind = p3d_asprintf("%.*s/%.*s", (int)feature.n, feature.n > 0 ? feature.p : "",
+                              (int)model.n, model.n > 0 ? model.p : "");
     char *why = p3d_jobs_error(v);
     (void)p3d_format(tries, sizeof(tries), "%u/%u", j->attempt, j->max_attempts);
-    int64_t at = j->ended_ms != 0 ? j->ended_ms : j->started_ms != 0 ? j->started_ms : j->created_ms;
-    json_t *row = json_pack("[s,s,o,s,s,s,o]", j->id.s, j->cancelling ? "cancelling" : p3d_job_state_name(j->state),
-                            text(kind), j->owner.s, tries, p3d_print_time(at, when),
+    int64_t at = j->ended_ms != 0     ? j->ended_ms
+                 : j->started_ms != 0 ? j->started_ms
+                                      : j->created_ms;
+    json_t *row = json_pack("[s,s,o,s,s,s,o]", j->id.s,
+                            j->cancelling ? "cancelling" : p3d_job_state_name(j->state), text(kind),
+                            j->owner.s, tries, p3d_print_time(at, when),
                             text(p3d_print_safe(why, error, sizeof(error))));
     free(kind);
     free(why);
@@ -66,7 +71,8 @@ static int read_page(struct p3d_session *s, struct reading *r)
     int64_t missing = r->limit - (int64_t)json_array_size(r->jobs);
     r->h.limit = missing < PAGE ? missing : PAGE;
     r->h.cursor = p3d_str_z(r->cursor);
-    int called = p3d_store_history(p3d_session_store(s), &s->who, &r->h, p3d_session_answer, &reply);
+    int called =
+        p3d_store_history(p3d_session_store(s), &s->who, &r->h, p3d_session_answer, &reply);
     int err = p3d_session_try(s, called, &reply);
     if (err != P3D_E_VALIDATION)
         return p3d_session_say(s, err);
@@ -76,17 +82,19 @@ static int read_page(struct p3d_session *s, struct reading *r)
 
 static void print(const struct reading *r)
 {
-    static const char *const heads[] = {"JOB", "STATUS", "FEATURE/MODEL", "OWNER", "TRIES", "WHEN", "ERROR"};
+    static const char *const heads[] = {"JOB",   "STATUS", "FEATURE/MODEL", "OWNER",
+                                        "TRIES", "WHEN",   "ERROR"};
     char cursor[CURSOR_MAX + 1];
     if (r->json) {
-        p3d_print_json(json_pack("{s:O,s:I,s:o}", "jobs", r->jobs, "total", (json_int_t)r->total, "next_cursor",
-                                 r->cursor != NULL ? text(r->cursor) : json_null()));
+        p3d_print_json(json_pack("{s:O,s:I,s:o}", "jobs", r->jobs, "total", (json_int_t)r->total,
+                                 "next_cursor", r->cursor != NULL ? text(r->cursor) : json_null()));
         return;
     }
     p3d_print_table(heads, sizeof(heads) / sizeof(*heads), r->jobs);
     if (r->cursor != NULL)
-        (void)fprintf(stderr, "%zu of %lld jobs; older ones: --cursor %s\n", json_array_size(r->jobs),
-                      (long long)r->total, p3d_print_safe(r->cursor, cursor, sizeof(cursor)));
+        (void)fprintf(stderr, "%zu of %lld jobs; older ones: --cursor %s\n",
+                      json_array_size(r->jobs), (long long)r->total,
+                      p3d_print_safe(r->cursor, cursor, sizeof(cursor)));
 }
 
 int p3d_jobs_list(struct p3d_options *o)

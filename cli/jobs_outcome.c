@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What became of many jobs. Guarantee: said when it has happened, so that a run which is cut off has
- * told of everything it did, and holds nothing for a job that is done; the JSON is one value also
- * when the run ended early. Does not: decide what is tried next, but for u->stop.
+ * What became of many jobs. Guarantee: said when it has happened, so that a run which is cut off
+ * has told of everything it did, and holds nothing for a job that is done; the JSON is one value
+ * also when the run ended early. Does not: decide what is tried next, but for u->stop.
  */
 #include "jobs_internal.h"
 
@@ -26,7 +26,8 @@ static void put_json(const struct p3d_outcome *u, json_t *row)
     json_decref(row);
 }
 
-void p3d_outcome_done(struct p3d_outcome *u, const char *job, const char *words, const char *key, const char *value)
+void p3d_outcome_done(struct p3d_outcome *u, const char *job, const char *words, const char *key,
+                      const char *value)
 {
     if (u->json)
         put_json(u, json_pack("{s:s,s:s}", "job_id", job, key, value));
@@ -36,19 +37,22 @@ void p3d_outcome_done(struct p3d_outcome *u, const char *job, const char *words,
     (void)fflush(stdout);
 }
 
-void p3d_outcome_refused(struct p3d_outcome *u, const struct p3d_session *s, const char *job, int err, const char *words)
+void p3d_outcome_refused(struct p3d_outcome *u, const struct p3d_session *s, const char *job,
+                         int err, const char *words)
 {
     const struct p3d_err_info *info = p3d_err_info(err);
     char id[JOB_SIZE], text[WORDS_SIZE];
     if (words == NULL)
-        words = err == P3D_E_STORE_DOWN ? "no answer came: whether it was done is not known" : p3d_err_text(err);
+        words = err == P3D_E_STORE_DOWN ? "no answer came: whether it was done is not known"
+                                        : p3d_err_text(err);
     (void)fflush(stdout);
-    (void)fprintf(stderr, "%s: %s\n", p3d_print_safe(job, id, sizeof(id)), p3d_print_safe(words, text, sizeof(text)));
+    (void)fprintf(stderr, "%s: %s\n", p3d_print_safe(job, id, sizeof(id)),
+                  p3d_print_safe(words, text, sizeof(text)));
     if (info->status == 503)
         u->stop = p3d_session_say(s, err);
     if (u->json)
-        put_json(u, json_pack("{s:o,s:s,s:o}", "job_id", p3d_json_str(p3d_str_z(job)), "error", info->wire, "detail",
-                              p3d_json_str(p3d_str_z(words))));
+        put_json(u, json_pack("{s:o,s:s,s:o}", "job_id", p3d_json_str(p3d_str_z(job)), "error",
+                              info->wire, "detail", p3d_json_str(p3d_str_z(words))));
     u->refused++;
 }
 
@@ -57,8 +61,8 @@ int p3d_outcome_end(struct p3d_outcome *u, const char *verb)
     if (!u->begun)
         return u->stop;
     if (u->json)
-        (void)printf("],\"%s\":%lld,\"refused\":%lld,\"left_out\":%lld}\n", verb, (long long)u->done,
-                     (long long)u->refused, (long long)u->left_out);
+        (void)printf("],\"%s\":%lld,\"refused\":%lld,\"left_out\":%lld}\n", verb,
+                     (long long)u->done, (long long)u->refused, (long long)u->left_out);
     (void)fflush(stdout);
     if (u->stop != 0)
         return u->stop;

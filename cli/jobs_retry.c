@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * `p3d jobs retry`: failed and cancelled jobs once more, named, or all that match. Guarantee: a run over
- * many that is cut off anywhere can be begun again: the store marks each job in the same moment, and
- * what was retried before is left out (a job that is named is taken at its word). Pages are bounded, and
- * go from the newest to the oldest: what fails meanwhile is not met again. Models are judged by the
- * configuration of this call. Does not: judge inputs once more.
+ * `p3d jobs retry`: failed and cancelled jobs once more, named, or all that match. Guarantee: a run
+ * over many that is cut off anywhere can be begun again: the store marks each job in the same
+ * moment, and what was retried before is left out (a job that is named is taken at its word). Pages
+ * are bounded, and go from the newest to the oldest: what fails meanwhile is not met again. Models
+ * are judged by the configuration of this call. Does not: judge inputs once more.
  */
 #include "verbs_internal.h"
 
@@ -91,7 +91,9 @@ static void retry(struct p3d_session *s, struct p3d_outcome *u, const struct ite
     int err = i->err;
     if (err == 0) {
         err = p3d_session_try(
-            s, p3d_store_job_retry(p3d_session_store(s), &s->who, &i->retry, p3d_session_answer, &r), &r);
+            s,
+            p3d_store_job_retry(p3d_session_store(s), &s->who, &i->retry, p3d_session_answer, &r),
+            &r);
         words = err == P3D_E_CONFLICT ? MEANWHILE : err == P3D_E_USER_NOT_FOUND ? OWNER_GONE : "";
     }
     if (err != 0) {
@@ -110,13 +112,15 @@ static bool named_before(const struct p3d_options *o, size_t at)
     return false;
 }
 
-static void retry_named(struct p3d_session *s, struct p3d_outcome *u, struct page *p, const char *word)
+static void retry_named(struct p3d_session *s, struct p3d_outcome *u, struct page *p,
+                        const char *word)
 {
     struct p3d_reply r = {.take = take_named, .priv = p};
     struct p3d_job_id id;
     int err = p3d_jobs_id(word, &id);
     if (err == 0)
-        err = p3d_session_try(s, p3d_store_job_get(p3d_session_store(s), &s->who, &id, p3d_session_answer, &r), &r);
+        err = p3d_session_try(
+            s, p3d_store_job_get(p3d_session_store(s), &s->who, &id, p3d_session_answer, &r), &r);
     if (err != 0)
         p3d_outcome_refused(u, s, word, err, NULL);
     else
@@ -129,7 +133,8 @@ static int read_page(struct p3d_session *s, struct page *p, struct p3d_history *
     struct p3d_reply r = {.take = take_page, .priv = p};
     page_empty(p);
     h->cursor = p3d_str_z(p->cursor);
-    return p3d_session_wait(s, p3d_store_history(p3d_session_store(s), &s->who, h, p3d_session_answer, &r), &r);
+    return p3d_session_wait(
+        s, p3d_store_history(p3d_session_store(s), &s->who, h, p3d_session_answer, &r), &r);
 }
 
 static int confirm(struct p3d_session *s, struct page *p, struct p3d_history *h)
@@ -141,15 +146,16 @@ static int confirm(struct p3d_session *s, struct page *p, struct p3d_history *h)
     p->cursor = NULL;
     if (rc != 0)
         return rc;
-    (void)fprintf(stderr, "%lld jobs match; those that were retried before are left out.\n", (long long)p->total);
+    (void)fprintf(stderr, "%lld jobs match; those that were retried before are left out.\n",
+                  (long long)p->total);
     if (p3d_ask_line("Type yes to retry them", typed, sizeof(typed)) && strcmp(typed, "yes") == 0)
         return 0;
     (void)fputs("nothing was retried\n", stderr);
     return P3D_EXIT_REFUSED;
 }
 
-static void retry_matching(struct p3d_session *s, struct p3d_outcome *u, struct page *p, struct p3d_history *h,
-                           int64_t most)
+static void retry_matching(struct p3d_session *s, struct p3d_outcome *u, struct page *p,
+                           struct p3d_history *h, int64_t most)
 {
     h->limit = PAGE;
     do {
@@ -158,15 +164,16 @@ static void retry_matching(struct p3d_session *s, struct p3d_outcome *u, struct 
         for (size_t i = 0; i < p->n && u->stop == 0 && u->done < most; i++)
             retry(s, u, &p->items[i]);
     } while (u->stop == 0 && p->cursor != NULL && u->done < most);
-    (void)fprintf(stderr, "%lld retried, %lld refused, %lld left out: they were retried before\n", (long long)u->done,
-                  (long long)u->refused, (long long)u->left_out);
+    (void)fprintf(stderr, "%lld retried, %lld refused, %lld left out: they were retried before\n",
+                  (long long)u->done, (long long)u->refused, (long long)u->left_out);
 }
 
-/* Names or a filter, one of the two; and a filter says the status, so that nobody retries what they did not mean. */
+/* Names or a filter, one of the two; and a filter says the status, so that nobody retries what they
+ * did not mean. */
 static int judge(const struct p3d_options *o, const struct p3d_history *h)
 {
-    static const enum p3d_option filters[] = {P3D_OPT_STATUS, P3D_OPT_FEATURE, P3D_OPT_MODEL, P3D_OPT_USER,
-                                              P3D_OPT_LIMIT,  P3D_OPT_YES};
+    static const enum p3d_option filters[] = {P3D_OPT_STATUS, P3D_OPT_FEATURE, P3D_OPT_MODEL,
+                                              P3D_OPT_USER,   P3D_OPT_LIMIT,   P3D_OPT_YES};
     const unsigned ended = 1U << P3D_JOB_FAILED | 1U << P3D_JOB_CANCELLED;
     const char *wrong = NULL;
     for (size_t i = 0; i < sizeof(filters) / sizeof(*filters) && o->words_n > 0; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * `p3d jobs show`: everything that the record of one job says. Guarantee: what a user or a model wrote
- * into it cannot move the operator's terminal. Does not: show the log or the files.
+ * `p3d jobs show`: everything that the record of one job says. Guarantee: what a user or a model
+ * wrote into it cannot move the operator's terminal. Does not: show the log or the files.
  */
 #include "verbs_internal.h"
 
@@ -39,7 +39,8 @@ static void print_time(const char *label, int64_t ms)
 static void print_head(const struct p3d_job *j)
 {
     (void)printf("%-16s%s\n", "Job:", j->id.s);
-    (void)printf("%-16s%s%s\n", "Status:", p3d_job_state_name(j->state), j->cancelling ? ", is told to stop" : "");
+    (void)printf("%-16s%s%s\n", "Status:", p3d_job_state_name(j->state),
+                 j->cancelling ? ", is told to stop" : "");
     (void)printf("%-16s%s\n", "Owner:", j->owner.s[0] != '\0' ? j->owner.s : "-");
     (void)printf("%-16s%u (9 is first)\n", "Priority:", j->priority);
     (void)printf("%-16s%u of %u\n", "Attempt:", j->attempt, j->max_attempts);
@@ -104,7 +105,8 @@ int p3d_jobs_show(struct p3d_options *o)
     if (rc == 0)
         rc = p3d_session_say(&s, p3d_jobs_id(o->value[P3D_OPT_JOB], &id));
     if (rc == 0)
-        rc = p3d_session_wait(&s, p3d_store_job_get(p3d_session_store(&s), &s.who, &id, p3d_session_answer, &r), &r);
+        rc = p3d_session_wait(
+            &s, p3d_store_job_get(p3d_session_store(&s), &s.who, &id, p3d_session_answer, &r), &r);
     p3d_session_close(&s);
     return rc;
 }

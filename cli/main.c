@@ -221,8 +221,9 @@ static const struct p3d_verb verbs[] = {
      "  p3d jobs list --user ann --json | jq -r '.jobs[].job_id'\n"},
     {"jobs", "show", STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_JOB), false, p3d_jobs_show,
      "Everything that is known of one job.", "  p3d jobs show job_001ARZ3NDEKTSV4RRFFQ69G5FAV\n"},
-    {"jobs", "retry", JOBS_OPTIONS | JOB_FILTERS | P3D_OPT_BIT(P3D_OPT_LIMIT) | P3D_OPT_BIT(P3D_OPT_YES),
-     false, p3d_jobs_retry,
+    {"jobs", "retry",
+     JOBS_OPTIONS | JOB_FILTERS | P3D_OPT_BIT(P3D_OPT_LIMIT) | P3D_OPT_BIT(P3D_OPT_YES), false,
+     p3d_jobs_retry,
      "Queue failed or cancelled jobs once more, as new jobs of their owners: those that are named, "
      "or all that match and were not retried before.",
      "  p3d jobs retry job_001ARZ3NDEKTSV4RRFFQ69G5FAV\n"
@@ -235,7 +236,8 @@ static const struct p3d_verb verbs[] = {
      "  p3d jobs delete job_001ARZ3NDEKTSV4RRFFQ69G5FAV\n"},
     {"audit", NULL, LIST_OPTIONS | P3D_OPT_BIT(P3D_OPT_USER) | P3D_OPT_BIT(P3D_OPT_CURSOR), false,
      p3d_audit,
-     "What was done to accounts and jobs, newest first (50 unless --limit says another number, up to "
+     "What was done to accounts and jobs, newest first (50 unless --limit says another number, up "
+     "to "
      "10000).",
      "  p3d audit --limit 20\n  p3d audit --user ann --json | jq -r '.entries[].action'\n"},
     {"keys", "rotate", STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_NOW), false, p3d_keys_rotate,

@@ -47,7 +47,8 @@ static const struct row {
     [P3D_OPT_KEEP_TOKENS] = {"keep-tokens", NULL, "the account's tokens stay valid", NULL},
     [P3D_OPT_LIMIT] = {"limit", "N", "at most so many", NULL},
     [P3D_OPT_OFFSET] = {"offset", "N", "leave out so many of the newest", NULL},
-    [P3D_OPT_USER] = {"user", "<id>", "only what was done by or to this account; of jobs, those it owns", NULL},
+    [P3D_OPT_USER] = {"user", "<id>",
+                      "only what was done by or to this account; of jobs, those it owns", NULL},
     [P3D_OPT_CURSOR] = {"cursor", "TEXT", "go on where an earlier call ended", NULL},
     [P3D_OPT_NOW] = {"now", NULL, "end all URLs that were given out", NULL},
     [P3D_OPT_YES] = {"yes", NULL, "do not ask", NULL},
@@ -171,7 +172,8 @@ int p3d_options_parse(const struct p3d_verb *v, int argc, char **argv, struct p3
     }
     for (; rc == 0 && optind < argc; optind++)
         rc = keep_word(v, ret, argv[optind]);
-    if (rc == 0 && (words == P3D_OPT_ID || words == P3D_OPT_JOB) && ret->value[words] == NULL && !ret->help)
+    if (rc == 0 && (words == P3D_OPT_ID || words == P3D_OPT_JOB) && ret->value[words] == NULL &&
+        !ret->help)
         rc = usage(v, rows[words].argument, " is missing");
     return rc;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A failed or cancelled job once more, for administrators. Guarantee: of two that retry the same job at once one wins, the
- * other is told; a model that the configuration no longer has is refused as on a submit. A repeated request makes a
- * further job, there is no Idempotency-Key: "retried_as" of the old job says whether an answer that was lost had come to
- * something. Does not: decide who may (the script does).
+ * A failed or cancelled job once more, for administrators. Guarantee: of two that retry the same
+ * job at once one wins, the other is told; a model that the configuration no longer has is refused
+ * as on a submit. A repeated request makes a further job, there is no Idempotency-Key: "retried_as"
+ * of the old job says whether an answer that was lost had come to something. Does not: decide who
+ * may (the script does).
  */
 #include "app_internal.h"
 
@@ -56,7 +57,8 @@ static void on_found(void *priv, int err, const struct p3d_answer *a)
     } else if (app->store_full) {
         p3d_api_store_failed(c, P3D_E_STORE_FULL);
     } else { /* on with the reference */
-        p3d_api_began(c, p3d_store_job_retry(app->store, p3d_call_access(c), &g->retry, on_retried, g));
+        p3d_api_began(
+            c, p3d_store_job_retry(app->store, p3d_call_access(c), &g->retry, on_retried, g));
         return;
     }
     p3d_call_unref(c);
@@ -70,5 +72,6 @@ void p3d_api_job_retry(struct p3d_call *c)
     struct again *g = p3d_call_alloc(c, sizeof(*g));
     *g = (struct again){.call = p3d_call_ref(c)};
     p3d_call_defer(c, free_retry, &g->retry);
-    p3d_api_began(c, p3d_store_job_get(p3d_call_app(c)->store, p3d_call_access(c), &id, on_found, g));
+    p3d_api_began(c,
+                  p3d_store_job_get(p3d_call_app(c)->store, p3d_call_access(c), &id, on_found, g));
 }

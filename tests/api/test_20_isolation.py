@@ -275,8 +275,9 @@ def test_head_and_wrong_queries_do_not_open_doors(world, route):
     if EXPECTED[route.handler].whose != "job":
         return
     target, stranger = world.jobs["owner"], world.people["other"].token
+    no = shapes.NOT_ADMIN if EXPECTED[route.handler].credential == "ADMIN" else shapes.NOT_YOURS
     for query in ("?format=nonsense", "?filename=%ff", "?format=base64", "?wait=x"):
-        world.refused(world.ask(route, target, stranger, query=query), 403, shapes.NOT_YOURS)
+        world.refused(world.ask(route, target, stranger, query=query), 403, no)
         world.refused(world.ask(route, target, query=query), 401, shapes.NO_TOKEN)
     if route.method != "GET":
         return
