@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `p3d audit`: what was done to accounts, newest first. A page of one account's entries may be
+ * `p3d audit`: what was done to accounts and jobs, newest first. A page of one account's entries may be
  * short or empty and still lead on; this follows until it has as many as asked for, a bounded
  * number of times. Does not: look names up; an id stays true when its account is renamed or
  * deleted.
@@ -75,18 +75,6 @@ static int read_pages(struct p3d_session *s, struct reading *r)
     return rc;
 }
 
-/* By any name; also by the id of an account that is deleted. */
-static int find_user(struct p3d_session *s, const char *name, struct p3d_owner_id *ret)
-{
-    struct p3d_user user;
-    if (name == NULL || p3d_owner_id_parse(p3d_str_z(name), ret) == 0)
-        return 0;
-    int rc = p3d_users_find(s, name, &user);
-    if (rc == 0)
-        *ret = user.id;
-    return rc;
-}
-
 static void print(const struct reading *r)
 {
     static const char *const heads[] = {"TIME", "ACTOR", "ACTION", "TARGET", "ADDRESS", "DETAIL"};
@@ -118,7 +106,7 @@ int p3d_audit(struct p3d_options *o)
     if (rc == 0)
         rc = p3d_session_open(o, &s);
     if (rc == 0)
-        rc = find_user(&s, o->value[P3D_OPT_USER], &r.user);
+        rc = p3d_users_filter(&s, o->value[P3D_OPT_USER], &r.user);
     if (rc == 0)
         rc = read_pages(&s, &r);
     if (rc == 0)

@@ -28,7 +28,10 @@ enum {
     USER_OPTIONS = STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_ID),
     MIGRATE_OPTIONS = STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_FROM) | P3D_OPT_BIT(P3D_OPT_PREFIX) |
                       P3D_OPT_BIT(P3D_OPT_FILES) | P3D_OPT_BIT(P3D_OPT_DRY_RUN),
-    LIST_OPTIONS = STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_LIMIT)
+    LIST_OPTIONS = STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_LIMIT),
+    JOB_FILTERS = P3D_OPT_BIT(P3D_OPT_STATUS) | P3D_OPT_BIT(P3D_OPT_FEATURE) |
+                  P3D_OPT_BIT(P3D_OPT_MODEL) | P3D_OPT_BIT(P3D_OPT_USER),
+    JOBS_OPTIONS = STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_JOBS)
 };
 
 static void setup_log(const struct p3d_config *cfg, const char *role)
@@ -212,9 +215,29 @@ static const struct p3d_verb verbs[] = {
     {"users", "delete", USER_OPTIONS | P3D_OPT_BIT(P3D_OPT_YES), false, p3d_users_delete,
      "Delete an account: its tokens and queued jobs end, finished jobs stay, for admins.",
      "  p3d users delete ann\n  p3d users delete user_0123456789abcdef --yes\n"},
+    {"jobs", "list", LIST_OPTIONS | JOB_FILTERS | P3D_OPT_BIT(P3D_OPT_CURSOR), false, p3d_jobs_list,
+     "The jobs, newest first (50 unless --limit says another number, up to 10000).",
+     "  p3d jobs list --status failed --limit 20\n"
+     "  p3d jobs list --user ann --json | jq -r '.jobs[].job_id'\n"},
+    {"jobs", "show", STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_JOB), false, p3d_jobs_show,
+     "Everything that is known of one job.", "  p3d jobs show job_001ARZ3NDEKTSV4RRFFQ69G5FAV\n"},
+    {"jobs", "retry",
+     JOBS_OPTIONS | JOB_FILTERS | P3D_OPT_BIT(P3D_OPT_LIMIT) | P3D_OPT_BIT(P3D_OPT_YES), false,
+     p3d_jobs_retry,
+     "Queue failed or cancelled jobs once more, as new jobs of their owners: those that are named, "
+     "or all that match and were not retried before.",
+     "  p3d jobs retry job_001ARZ3NDEKTSV4RRFFQ69G5FAV\n"
+     "  p3d jobs retry --status failed --feature mesh_generation --yes\n"},
+    {"jobs", "cancel", JOBS_OPTIONS, false, p3d_jobs_cancel,
+     "Cancel jobs: a queued one at once, a running one is told to stop.",
+     "  p3d jobs cancel job_001ARZ3NDEKTSV4RRFFQ69G5FAV\n"},
+    {"jobs", "delete", JOBS_OPTIONS, false, p3d_jobs_delete,
+     "Delete jobs that do not run, with their files.",
+     "  p3d jobs delete job_001ARZ3NDEKTSV4RRFFQ69G5FAV\n"},
     {"audit", NULL, LIST_OPTIONS | P3D_OPT_BIT(P3D_OPT_USER) | P3D_OPT_BIT(P3D_OPT_CURSOR), false,
      p3d_audit,
-     "What was done to accounts, newest first (50 unless --limit says another number, up to "
+     "What was done to accounts and jobs, newest first (50 unless --limit says another number, up "
+     "to "
      "10000).",
      "  p3d audit --limit 20\n  p3d audit --user ann --json | jq -r '.entries[].action'\n"},
     {"keys", "rotate", STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_NOW), false, p3d_keys_rotate,

@@ -47,7 +47,8 @@ static const struct row {
     [P3D_OPT_KEEP_TOKENS] = {"keep-tokens", NULL, "the account's tokens stay valid", NULL},
     [P3D_OPT_LIMIT] = {"limit", "N", "at most so many", NULL},
     [P3D_OPT_OFFSET] = {"offset", "N", "leave out so many of the newest", NULL},
-    [P3D_OPT_USER] = {"user", "<id>", "only what was done by or to this account", NULL},
+    [P3D_OPT_USER] = {"user", "<id>",
+                      "only what was done by or to this account; of jobs, those it owns", NULL},
     [P3D_OPT_CURSOR] = {"cursor", "TEXT", "go on where an earlier call ended", NULL},
     [P3D_OPT_NOW] = {"now", NULL, "end all URLs that were given out", NULL},
     [P3D_OPT_YES] = {"yes", NULL, "do not ask", NULL},
@@ -55,14 +56,31 @@ static const struct row {
     [P3D_OPT_PREFIX] = {"prefix", "TEXT", "what its keys begin with (default 3daigc)", NULL},
     [P3D_OPT_FILES] = {"files", "DIR", "folder of its result files", NULL},
     [P3D_OPT_DRY_RUN] = {"dry-run", NULL, "read and judge everything, write nothing", NULL},
+    [P3D_OPT_STATUS] = {"status", "STATUS",
+                        "queued, processing, completed, failed or cancelled; or some, with commas",
+                        NULL},
+    [P3D_OPT_FEATURE] = {"feature", "NAME", "only jobs of this feature", NULL},
+    [P3D_OPT_MODEL] = {"model", "NAME", "only jobs of this model", NULL},
+    [P3D_OPT_JOB] = {NULL, "<job_id>", "a job_... id", NULL},
+    [P3D_OPT_JOBS] = {NULL, "<job_id>...", "job_... ids", NULL},
     [P3D_OPT_HELP] = {"help", NULL, "this text", NULL},
 };
 
-_Static_assert(P3D_OPT__COUNT <= 32, "an option is a bit of an unsigned");
+_Static_assert(P3D_OPT__COUNT <= 64, "an option is a bit of a uint64_t");
 
 static bool takes(const struct p3d_verb *v, enum p3d_option o)
 {
     return o == P3D_OPT_HELP || (v->options & P3D_OPT_BIT(o)) != 0;
+}
+
+/* What the verb's words are, or P3D_OPT__COUNT: it takes none. */
+static enum p3d_option words_of(const struct p3d_verb *v)
+{
+    static const enum p3d_option kinds[] = {P3D_OPT_ID, P3D_OPT_JOB, P3D_OPT_JOBS};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+        if (takes(v, kinds[i]))
+            return kinds[i];
+    return P3D_OPT__COUNT;
 }
 
 static void print_name(const struct p3d_verb *v, FILE *out)
@@ -118,9 +136,12 @@ static void keep(struct p3d_options *o, enum p3d_option which, char *arg)
 
 static int keep_word(const struct p3d_verb *v, struct p3d_options *o, const char *word)
 {
-    if (!takes(v, P3D_OPT_ID) || o->value[P3D_OPT_ID] != NULL)
+    enum p3d_option kind = words_of(v);
+    if (kind == P3D_OPT__COUNT || (kind != P3D_OPT_JOBS && o->value[kind] != NULL))
         return usage(v, "unknown word ", word);
-    o->value[P3D_OPT_ID] = word;
+    o->value[kind] = word;
+    if (kind == P3D_OPT_JOBS)
+        o->words[o->words_n++] = word;
     return 0;
 }
 
@@ -128,6 +149,9 @@ int p3d_options_parse(const struct p3d_verb *v, int argc, char **argv, struct p3
 {
     struct option table[P3D_OPT__COUNT + 1] = {{0}};
     size_t n = 0;
+    enum p3d_option words = words_of(v);
+    if (words == P3D_OPT_JOBS)
+        ret->words = p3d_alloc((size_t)argc * sizeof(*ret->words));
     for (int i = 0; i < P3D_OPT__COUNT; i++)
         if (takes(v, (enum p3d_option)i) && is_flag((enum p3d_option)i))
             table[n++] = (struct option){rows[i].name, rows[i].argument != NULL, NULL, 256 + i};
@@ -148,14 +172,18 @@ int p3d_options_parse(const struct p3d_verb *v, int argc, char **argv, struct p3
     }
     for (; rc == 0 && optind < argc; optind++)
         rc = keep_word(v, ret, argv[optind]);
-    if (rc == 0 && takes(v, P3D_OPT_ID) && ret->value[P3D_OPT_ID] == NULL && !ret->help)
-        rc = usage(v, rows[P3D_OPT_ID].argument, " is missing");
+    if (rc == 0 && (words == P3D_OPT_ID || words == P3D_OPT_JOB) && ret->value[words] == NULL &&
+        !ret->help)
+        rc = usage(v, rows[words].argument, " is missing");
     return rc;
 }
 
 void p3d_options_done(struct p3d_options *o)
 {
     p3d_secret_done(&o->password);
+    free(o->words);
+    o->words = NULL;
+    o->words_n = 0;
     if (o->redis_url != NULL)
         p3d_wipe(o->redis_url, strlen(o->redis_url));
     free(o->redis_url);
@@ -179,10 +207,11 @@ void p3d_options_help(const struct p3d_verb *v, FILE *out)
 {
     (void)fputs("usage: ", out);
     print_name(v, out);
-    (void)fprintf(out, "%s%s [flags]\n\n%s\n\n", takes(v, P3D_OPT_ID) ? " " : "",
-                  takes(v, P3D_OPT_ID) ? rows[P3D_OPT_ID].argument : "", v->summary);
-    if (takes(v, P3D_OPT_ID))
-        help_row(&rows[P3D_OPT_ID], out);
+    enum p3d_option words = words_of(v);
+    (void)fprintf(out, "%s%s [flags]\n\n%s\n\n", words != P3D_OPT__COUNT ? " " : "",
+                  words != P3D_OPT__COUNT ? rows[words].argument : "", v->summary);
+    if (words != P3D_OPT__COUNT)
+        help_row(&rows[words], out);
     (void)fputs("flags:\n", out);
     for (int i = 0; i < P3D_OPT__COUNT; i++)
         if (takes(v, (enum p3d_option)i) && is_flag((enum p3d_option)i) && rows[i].doc != NULL)

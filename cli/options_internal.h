@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "p3d/config.h"
@@ -41,10 +42,15 @@ enum p3d_option {
     P3D_OPT_PREFIX,
     P3D_OPT_FILES,
     P3D_OPT_DRY_RUN,
+    P3D_OPT_STATUS,
+    P3D_OPT_FEATURE,
+    P3D_OPT_MODEL,
+    P3D_OPT_JOB,  /* no flag: the one job that the verb is about */
+    P3D_OPT_JOBS, /* no flag: any number of them, in words; the verb says when there are none */
     P3D_OPT_HELP,
     P3D_OPT__COUNT
 };
-#define P3D_OPT_BIT(o) (1U << (o))
+#define P3D_OPT_BIT(o) (UINT64_C(1) << (o))
 
 /* What was given; values point into argv, except those of secrets. */
 struct p3d_options {
@@ -52,13 +58,15 @@ struct p3d_options {
     struct p3d_secret password;        /* --password: wiped from argv at once */
     char *redis_url;                   /* --redis-url: the same, it may hold a password; owned */
     char *from_url;                    /* --from: the same */
+    const char **words;                /* of P3D_OPT_JOBS, in argv; the list is owned */
+    size_t words_n;
     bool password_too_long;            /* it was cut */
     bool help;
 };
 
 struct p3d_verb {
     const char *name, *noun; /* "users" "create"; noun NULL: the verb stands alone */
-    unsigned options;        /* P3D_OPT_BIT of those it takes; --help always */
+    uint64_t options;        /* P3D_OPT_BIT of those it takes; --help always */
     bool hidden;             /* of the machinery, not shown */
     int (*run)(struct p3d_options *o);
     const char *summary;

@@ -28,6 +28,17 @@ int p3d_users_find(struct p3d_session *s, const char *name, struct p3d_user *ret
     return p3d_session_wait(s, called, &r);
 }
 
+int p3d_users_filter(struct p3d_session *s, const char *name, struct p3d_owner_id *ret)
+{
+    struct p3d_user user;
+    if (name == NULL || p3d_owner_id_parse(p3d_str_z(name), ret) == 0)
+        return 0;
+    int rc = p3d_users_find(s, name, &user);
+    if (rc == 0)
+        *ret = user.id;
+    return rc;
+}
+
 const char *p3d_users_role(const struct p3d_user *u)
 {
     return u->admin ? "admin" : "user";

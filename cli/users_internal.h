@@ -11,6 +11,9 @@ int p3d_users_take(void *user, const struct p3d_answer *a); /* users[0]. Errors:
 /* Any spelling of an id. Returns 0 or an exit status. */
 int p3d_users_find(struct p3d_session *s, const char *name, struct p3d_user *ret);
 
+/* The account of a --user, by any spelling; also the id of one that is deleted. name NULL: none was given, *ret stays. */
+int p3d_users_filter(struct p3d_session *s, const char *name, struct p3d_owner_id *ret);
+
 /* New reference; times are UTC, a limit of null is the configuration's, -1 none. */
 json_t *p3d_users_json(const struct p3d_user *u);
 

@@ -30,6 +30,17 @@ int p3d_users_set_password(struct p3d_options *o);
 /* ---- migrate.c ---- */
 int p3d_migrate(struct p3d_options *o);
 
+/* ---- jobs_list.c, jobs_show.c ---- */
+int p3d_jobs_list(struct p3d_options *o);
+int p3d_jobs_show(struct p3d_options *o);
+
+/* ---- jobs_retry.c ---- */
+int p3d_jobs_retry(struct p3d_options *o);
+
+/* ---- jobs_change.c ---- */
+int p3d_jobs_cancel(struct p3d_options *o);
+int p3d_jobs_delete(struct p3d_options *o);
+
 /* ---- audit.c, keys.c ---- */
 int p3d_audit(struct p3d_options *o);
 int p3d_keys_rotate(struct p3d_options *o);

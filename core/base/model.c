@@ -62,7 +62,7 @@ static int fail_unknown(const struct p3d_feature *f, struct p3d_str wanted, stru
     int status =
         p3d_fail(err, P3D_E_MODEL_UNKNOWN,
                  "Model '%.*s' is not available for feature '%s'. Available models: [%.*s]",
-                 (int)name.n, name.p, f->name, (int)ids.n, ids.p);
+                 (int)name.n, name.n ? name.p : "", f->name, (int)ids.n, ids.n ? ids.p : "");
     p3d_buf_done(&list);
     return status;
 }
@@ -86,6 +86,43 @@ int p3d_model_choose(const struct p3d_feature *f, struct p3d_str wanted, struct 
         m = usual ? usual : m;
     }
     *ret = m;
+    return 0;
+}
+
+int p3d_feature_choose(const struct p3d_models *m, struct p3d_str wanted, struct p3d_feature **ret,
+                       struct p3d_error *err)
+{
+    struct p3d_feature *f = p3d_feature_find(m, wanted);
+    struct p3d_buf list;
+    if (f) {
+        *ret = f;
+        return 0;
+    }
+    p3d_buf_init(&list, 0);
+    for (size_t i = 0; i < m->features_n; i++)
+        p3d_buf_addf(&list, "%s'%s'", i ? ", " : "", m->features[i]->name);
+    struct p3d_str name = p3d_utf8_cut(wanted, 100), names = p3d_utf8_cut(p3d_buf_str(&list), 300);
+    int code = p3d_fail(err, P3D_E_FEATURE_UNKNOWN,
+                        "Feature '%.*s' is not available. Available features: [%.*s]", (int)name.n,
+                        name.n ? name.p : "", (int)names.n, names.n ? names.p : "");
+    p3d_buf_done(&list);
+    return code;
+}
+
+int p3d_model_choose_again(const struct p3d_models *m, struct p3d_str feature, struct p3d_str model,
+                           struct p3d_model **ret, struct p3d_error *err)
+{
+    struct p3d_feature *f = NULL;
+    struct p3d_model *usual, *same;
+    int code = p3d_feature_choose(m, feature, &f, err);
+    if (code == 0)
+        code = p3d_model_choose(f, P3D_STR(""), &usual, err); /* is there any? */
+    if (code != 0)
+        return code;
+    same = find_enabled(f, model);
+    if (!same)
+        return fail_unknown(f, model, err);
+    *ret = same;
     return 0;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The clients' side of the queue: submit, one job and its end, a page of history, numbers. Each is one script that decides access
- * itself; nothing here is reachable without a p3d_access.
+ * The clients' side of the queue: submit, one job, a page of history, numbers. Each is one script that decides access
+ * itself; nothing here is reachable without a p3d_access. What ends a job or begins it again is in job_change.c.
  */
 #include <string.h>
 
-#include "store_internal.h"
+#include "job_internal.h"
 
 enum { JOB_ARGS = 7, SUBMITTED_AT = 4, SUBMITTED = 4 };
 
@@ -30,7 +30,7 @@ static bool read_submitted(const redisReply *r, size_t i, struct p3d_job *job)
            p3d_reply_int(r, i + 3, &job->eta_ms);
 }
 
-static int decode_submit(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
+int p3d_job_decode_submit(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
 {
     int64_t replayed;
     size_t n = r->elements < SUBMITTED_AT ? 0 : (r->elements - SUBMITTED_AT) / SUBMITTED;
@@ -66,7 +66,7 @@ int p3d_store_submit_batch(struct p3d_store *s, const struct p3d_access *who, co
         p3d_job_id_new(0, p3d_wall_ms(), &ids[i]);
         args_job(&args, &jobs[i], &ids[i]);
     }
-    int err = p3d_op_send(p3d_op_new(s, cb, priv, decode_submit), P3D_SCRIPT_submit, &args);
+    int err = p3d_op_send(p3d_op_new(s, cb, priv, p3d_job_decode_submit), P3D_SCRIPT_submit, &args);
     free(ids);
     return err;
 }
@@ -77,7 +77,7 @@ int p3d_store_submit(struct p3d_store *s, const struct p3d_access *who, const st
     return p3d_store_submit_batch(s, who, j, 1, cb, priv);
 }
 
-static int decode_job(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
+int p3d_job_decode(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
 {
     struct p3d_str record;
     struct p3d_job *job = op->rows = p3d_alloc(sizeof *job);
@@ -92,11 +92,10 @@ static int decode_job(struct p3d_op *op, const redisReply *r, struct p3d_answer 
     return 0;
 }
 
-/* A call about one job, with room for more arguments behind the five. */
-static struct p3d_op *about_job(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id, size_t more,
-                                p3d_store_cb *cb, void *priv, struct p3d_args *args)
+struct p3d_op *p3d_job_about(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id, size_t more,
+                             p3d_store_cb *cb, void *priv, struct p3d_args *args)
 {
-    struct p3d_op *op = p3d_op_new(s, cb, priv, decode_job);
+    struct p3d_op *op = p3d_op_new(s, cb, priv, p3d_job_decode);
     memcpy(op->text, p3d_job_id_ulid(id), P3D_ULID_LEN + 1);
     p3d_args_init(args, 5 + more);
     p3d_args_access(args, who);
@@ -108,35 +107,7 @@ int p3d_store_job_get(struct p3d_store *s, const struct p3d_access *who, const s
                       void *priv)
 {
     struct p3d_args args;
-    return p3d_op_send(about_job(s, who, id, 0, cb, priv, &args), P3D_SCRIPT_job_get, &args);
-}
-
-/* The record comes with the refusal. */
-static void final_refused(struct p3d_op *op, int err, const redisReply *r, struct p3d_answer *a)
-{
-    struct p3d_str record;
-    struct p3d_job *job = op->rows = p3d_alloc(sizeof *job);
-    if (err == P3D_E_JOB_FINAL && p3d_reply_str(r, 3, &record) &&
-        p3d_record_parse(p3d_str_z(op->text), record, false, job) == 0) {
-        a->jobs = job;
-        a->n = 1;
-    }
-}
-
-int p3d_store_job_cancel(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
-                         p3d_store_cb *cb, void *priv)
-{
-    struct p3d_args args;
-    struct p3d_op *op = about_job(s, who, id, 0, cb, priv, &args);
-    op->refused = final_refused;
-    return p3d_op_send(op, P3D_SCRIPT_job_cancel, &args);
-}
-
-int p3d_store_job_delete(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
-                         p3d_store_cb *cb, void *priv)
-{
-    struct p3d_args args;
-    return p3d_op_send(about_job(s, who, id, 0, cb, priv, &args), P3D_SCRIPT_job_delete, &args);
+    return p3d_op_send(p3d_job_about(s, who, id, 0, cb, priv, &args), P3D_SCRIPT_job_get, &args);
 }
 
 static int decode_caller(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
@@ -150,24 +121,11 @@ int p3d_store_result_drop(struct p3d_store *s, const struct p3d_access *who, con
                           struct p3d_str detail, p3d_store_cb *cb, void *priv)
 {
     struct p3d_args args;
-    struct p3d_op *op = about_job(s, who, id, 2, cb, priv, &args);
+    struct p3d_op *op = p3d_job_about(s, who, id, 2, cb, priv, &args);
     op->decode = decode_caller;
     p3d_args_int(&args, (int64_t)rev);
     p3d_args_str(&args, detail);
     return p3d_op_send(op, P3D_SCRIPT_result_drop, &args);
-}
-
-int p3d_store_job_retry(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
-                        struct p3d_str spec, p3d_store_cb *cb, void *priv)
-{
-    struct p3d_args args;
-    struct p3d_job_id fresh;
-    struct p3d_op *op = about_job(s, who, id, 2, cb, priv, &args);
-    p3d_job_id_new(0, p3d_wall_ms(), &fresh);
-    op->decode = decode_submit;
-    p3d_args_z(&args, p3d_job_id_ulid(&fresh));
-    p3d_args_str(&args, spec);
-    return p3d_op_send(op, P3D_SCRIPT_job_retry, &args);
 }
 
 static int decode_history(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)

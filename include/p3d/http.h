@@ -29,7 +29,7 @@ enum p3d_credential {
     P3D_CRED_PUBLIC, /* nothing asked, nothing read */
     P3D_CRED_TOKEN,  /* a valid token; in simple mode nothing, or an api key */
     P3D_CRED_URL,    /* as TOKEN, or a signed URL (signing.h) */
-    P3D_CRED_ADMIN,  /* a valid token of an admin; in simple mode the operator's X-Admin-API-Key */
+    P3D_CRED_ADMIN,  /* a valid token of an admin; in simple mode as TOKEN. Below /admin/ also the operator's X-Admin-API-Key */
 };
 enum p3d_mode {
     P3D_MODE_ANY,

@@ -4,8 +4,8 @@
  * or finished attempt said last. Both are JSON objects kept as text; Redis never parses them.
  *
  * spec:   {"feature","model_id","model_preference","inputs":{…},"metadata":{…},"timeout_seconds",
- *          "output_format"?,"model_parameters"?{…}}
- * detail: {"progress_message"?, "error"?: {"code","message"}, "result"?: {
+ *          "output_format"?,"model_parameters"?{…},"retried_from"?: job id}
+ * detail: {"progress_message"?, "error"?: {"code","message"}, "retried_as"?: job id, "result"?: {
  *            "attempt": "<fence>-<nonce>", "mesh": "<name>"?, "thumbnail": "<name>"?,
  *            "files": [{"name","role","size_bytes","sha256","content_type"}], "generation_info": {…}}}
  */

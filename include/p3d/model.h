@@ -79,10 +79,16 @@ struct p3d_feature *p3d_feature_find(const struct p3d_models *m, struct p3d_str 
 /* The model of a kind ("mesh_generation/lettering"), or NULL. */
 struct p3d_model *p3d_model_by_kind(const struct p3d_models *m, struct p3d_str kind);
 
+/* The feature that a submit names. Errors: P3D_E_FEATURE_UNKNOWN with the exact text of the API. */
+P3D_MUST int p3d_feature_choose(const struct p3d_models *m, struct p3d_str wanted, struct p3d_feature **ret,
+                                struct p3d_error *err);
 /* Choose the model for a submit. wanted: name, alias or empty (default). Only enabled models count.
  * Errors with the exact texts of the API: P3D_E_NO_MODEL, P3D_E_MODEL_UNKNOWN ("… Available models: [...]"). */
 P3D_MUST int p3d_model_choose(const struct p3d_feature *f, struct p3d_str wanted, struct p3d_model **ret,
                               struct p3d_error *err);
+/* The model of a job that is there already: exactly this one, no alias and no default. Errors: as the two. */
+P3D_MUST int p3d_model_choose_again(const struct p3d_models *m, struct p3d_str feature, struct p3d_str model,
+                                    struct p3d_model **ret, struct p3d_error *err);
 
 /* Check `given` (object, borrowed) against the rules, fill defaults. ret: new object. Every fault is added to faults
  * with loc ["body", …prefix when not NULL…, name]; unknown names are faults unless open.

@@ -86,7 +86,9 @@ P3D_MUST int p3d_store_ping(struct p3d_store *s, p3d_store_cb *cb, void *priv); 
 P3D_MUST int p3d_store_check_access(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *job,
                                     p3d_store_cb *cb, void *priv);
 
-/* ---- jobs for clients (store/job.c) ---- */
+/* ---- jobs for clients (store/job.c, store/job_change.c) ----
+ * What the operator, or an administrator, does to a job of somebody else (cancel, delete, retry) is in the audit before it is
+ * answered. */
 struct p3d_new_job {
     struct p3d_str kind;      /* "feature/model" */
     struct p3d_str spec;      /* JSON object, kept as it is: feature, model_id, model_preference, inputs, metadata, … */
@@ -121,10 +123,6 @@ P3D_MUST int p3d_store_job_delete(struct p3d_store *s, const struct p3d_access *
  * Errors: P3D_E_CONFLICT another revision, or not completed. */
 P3D_MUST int p3d_store_result_drop(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
                                    uint64_t rev, struct p3d_str detail, p3d_store_cb *cb, void *priv);
-/* A new job like a failed or cancelled one, for its owner, "retried_from" is the caller's to put into spec (empty: as it
- * was). Admins only (who->admin). jobs[0]. Errors: P3D_E_CONFLICT not failed or cancelled; as submit. */
-P3D_MUST int p3d_store_job_retry(struct p3d_store *s, const struct p3d_access *who, const struct p3d_job_id *id,
-                                 struct p3d_str spec, p3d_store_cb *cb, void *priv);
 struct p3d_history {
     int64_t limit, offset;      /* 1..500, 0.. */
     unsigned states;            /* bit per state, 0 = all */
@@ -138,4 +136,5 @@ P3D_MUST int p3d_store_history(struct p3d_store *s, const struct p3d_access *who
                                p3d_store_cb *cb, void *priv);
 P3D_MUST int p3d_store_queue_stats(struct p3d_store *s, const struct p3d_access *who, p3d_store_cb *cb, void *priv);
 
-/* Accounts, tokens, audit, keys: accounts.h. Jobs for workers: lease.h. */
+/* Accounts, tokens, audit, keys: accounts.h. Jobs for workers: lease.h. Jobs once more:
+ * retry.h. */

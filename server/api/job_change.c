@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Cancelling and deleting a job. Guarantee: one script decides and does it, so that of two clients one wins; a deleted
+ * Cancelling and deleting a job (retrying one: job_retry.c). Guarantee: one script decides and does it, so that of two clients one wins; a deleted
  * job is gone for everybody when its client reads the answer. Does not: stop a process (the worker hears of it) or
  * remove files (whoever purges does).
  */

@@ -166,6 +166,16 @@ static void set_request(json_t *o, const struct p3d_job_view *v)
     set(o, "max_attempts", json_integer(j->max_attempts));
 }
 
+/* Whoever submitted it finds where a job came from that is none of their own making. */
+static void set_retries(json_t *o, const struct p3d_job_view *v)
+{
+    struct p3d_str from = p3d_json_get_str(v->spec, "retried_from"), as = p3d_json_get_str(v->detail, "retried_as");
+    if (from.n > 0)
+        set(o, "retried_from", p3d_json_str(from));
+    if (as.n > 0)
+        set(o, "retried_as", p3d_json_str(as));
+}
+
 static void set_times(json_t *o, const struct p3d_job *j)
 {
     bool failed = j->state == P3D_JOB_FAILED;
@@ -184,6 +194,7 @@ json_t *p3d_job_json(const struct p3d_job_view *v, const struct p3d_links *l)
 {
     json_t *o = json_object();
     set_request(o, v);
+    set_retries(o, v);
     set_times(o, v->job);
     set(o, "error", v->job->state == P3D_JOB_FAILED ? error_json(v->detail) : json_null());
     json_t *result = v->result != NULL ? result_json(v, l) : json_null();

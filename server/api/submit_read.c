@@ -122,19 +122,6 @@ static int judge(const struct p3d_feature *f, const struct request *q, struct p3
     return 0;
 }
 
-static int fail_feature(const struct p3d_models *m, struct p3d_str wanted, struct p3d_error *err)
-{
-    struct p3d_buf list;
-    p3d_buf_init(&list, 0);
-    for (size_t i = 0; i < m->features_n; i++)
-        p3d_buf_addf(&list, "%s'%s'", i > 0 ? ", " : "", m->features[i]->name);
-    struct p3d_str name = p3d_utf8_cut(wanted, 100), names = p3d_utf8_cut(p3d_buf_str(&list), 300);
-    int code = p3d_fail(err, P3D_E_FEATURE_UNKNOWN, "Feature '%.*s' is not available. Available features: [%.*s]",
-                        (int)name.n, name.n > 0 ? name.p : "", (int)names.n, names.n > 0 ? names.p : "");
-    p3d_buf_done(&list);
-    return code;
-}
-
 static int64_t number_or(const json_t *body, const char *key, int64_t fallback)
 {
     const json_t *v = present(body, key);
@@ -184,9 +171,9 @@ int p3d_submission_read(const struct p3d_models *m, const json_t *body, struct p
     if (err != 0 || (err = check_nested(json_object_get(body, "inputs"), &r->faults)) != 0)
         return r->error.code = err;
     struct p3d_str name = p3d_json_get_str(body, "feature");
-    const struct p3d_feature *f = p3d_feature_find(m, name);
-    if (f == NULL)
-        return fail_feature(m, name, &r->error);
+    struct p3d_feature *f;
+    if (p3d_feature_choose(m, name, &f, &r->error) != 0)
+        return r->error.code;
     struct request q = {.inputs_at = "inputs",
                         .wanted_model = p3d_json_get_str(body, "model"),
                         .model_preference = present(body, "model"),

@@ -99,13 +99,20 @@ static bool is_admin_key(const struct p3d_config *cfg, struct p3d_str key)
     return want->n > 0 && p3d_equal((struct p3d_str){(const char *)want->p, want->n}, key);
 }
 
+/* The operator's own routes: there the key is the credential, with accounts or without. */
+static bool takes_admin_key(const struct p3d_route *route)
+{
+    return route->credential == P3D_CRED_ADMIN && route->mode == P3D_MODE_ANY &&
+           p3d_str_starts(p3d_str_z(route->pattern), "/admin/");
+}
+
 static int judge_simple(const struct p3d_http_options *o, const struct p3d_route *route,
                         const struct p3d_credentials *given, struct p3d_access *ret)
 {
     const struct p3d_config *cfg = o->cfg;
     struct p3d_str key;
     bool known = false;
-    if (route->credential == P3D_CRED_ADMIN)
+    if (takes_admin_key(route))
         return !given->repeated && is_admin_key(cfg, p3d_str_trim(given->admin_key))
                    ? 0
                    : P3D_E_ADMIN_KEY_INVALID;
@@ -135,7 +142,7 @@ static int judge_token(const struct p3d_http_options *o, const struct p3d_route 
 {
     const struct p3d_config *cfg = o->cfg;
     struct p3d_str token;
-    bool by_key = route->credential == P3D_CRED_ADMIN && route->mode == P3D_MODE_ANY;
+    bool by_key = takes_admin_key(route);
     if (by_key && given->admin_key.p != NULL) {
         if (given->repeated || !is_admin_key(cfg, p3d_str_trim(given->admin_key)))
             return P3D_E_ADMIN_KEY_INVALID;
@@ -143,8 +150,7 @@ static int judge_token(const struct p3d_http_options *o, const struct p3d_route 
         return 0;
     }
     int err = shown(given, &token);
-    if (err == P3D_E_TOKEN_MISSING && by_key &&
-        p3d_str_starts(p3d_str_z(route->pattern), "/admin/"))
+    if (err == P3D_E_TOKEN_MISSING && by_key)
         return P3D_E_ADMIN_KEY_INVALID;
     if (err == P3D_E_TOKEN_MISSING)
         return judge_url(o, route, given, P3D_E_TOKEN_MISSING, ret);

@@ -190,7 +190,20 @@ def whose_token(world, route, expected):
     assert world.ask(route, target, token).status_code == expected.status
 
 
+def whose_admins_job(world, route, expected):
+    jobs, boss = world.jobs, world.people["boss"].token
+    for target in (jobs["owner"], jobs["nobody"], jobs["suspended"], shapes.ABSENT_JOB, "x"):
+        world.refused(world.ask(route, target, world.people["owner"].token), 403, shapes.NOT_ADMIN)
+    for who in ("owner", "boss", "nobody", "suspended", "deleted"):
+        assert world.ask(route, jobs[who], boss).status_code == expected.status, who
+    for absent in (shapes.ABSENT_JOB, "job_abc123", "job_1" + jobs["owner"][5:], "x"):
+        world.refused(world.ask(route, absent, boss), 404, shapes.NO_JOB)
+
+
 def whose_job(world, route, expected):
+    if expected.credential == "ADMIN":
+        whose_admins_job(world, route, expected)
+        return
     jobs, people = world.jobs, world.people
     weak = world.mint(people["boss"], ("jobs:read", "jobs:write"))
     mine = [(people[who].token, jobs[who]) for who in ("owner", "other", "boss")]
@@ -262,8 +275,9 @@ def test_head_and_wrong_queries_do_not_open_doors(world, route):
     if EXPECTED[route.handler].whose != "job":
         return
     target, stranger = world.jobs["owner"], world.people["other"].token
+    no = shapes.NOT_ADMIN if EXPECTED[route.handler].credential == "ADMIN" else shapes.NOT_YOURS
     for query in ("?format=nonsense", "?filename=%ff", "?format=base64", "?wait=x"):
-        world.refused(world.ask(route, target, stranger, query=query), 403, shapes.NOT_YOURS)
+        world.refused(world.ask(route, target, stranger, query=query), 403, no)
         world.refused(world.ask(route, target, query=query), 401, shapes.NO_TOKEN)
     if route.method != "GET":
         return

@@ -80,6 +80,7 @@ class Setting:
             found |= {"scope"} if e.scope != "NONE" else set()
             found |= {"job": {"absent", "foreign"}, "user": {"absent"}, "self": {"foreign"},
                       "token": {"absent"}}.get(e.whose, set())
+            found -= {"foreign"} if e.credential == "ADMIN" else set()  # no job is an administrator's alone
         found |= {"media", "json", "field"} if route.body != "NONE" else set()
         found |= {"rule"} if route.handler in RULES else set()
         found |= {"query"} if route.handler in QUERIES else set()

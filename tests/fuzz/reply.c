@@ -15,6 +15,7 @@
 #include "p3d/config.h"
 #include "p3d/lease.h"
 #include "p3d/records.h"
+#include "p3d/retry.h"
 
 #include "fuzz.h"
 
@@ -102,7 +103,12 @@ CALL(purged, &job)
 CALL(job_cancel, &who, &job)
 CALL(job_delete, &who, &job)
 CALL(result_drop, &who, &job, 7, P3D_STR("{}"))
-CALL(job_retry, &who, &job, P3D_STR(""))
+static char object[] = "{}";
+static const struct p3d_retry retry = {.from = {"job_001ARZ3NDEKTSV4RRFFQ69G5FAV"},
+                                       .id = {"job_001ARZ3NDEKTSV4RRFFQ69G5FAW"},
+                                       .spec = object,
+                                       .detail = object};
+CALL(job_retry, &who, &retry)
 CALL(check, "store-id", &p->why)
 
 static int call_keys(struct peer *p)

@@ -84,7 +84,7 @@ def test_only_who_may(q):
     _, other = q.user("bob")
     _, root = q.user("root", role="admin")
     job = q.submit(who)[4]
-    for name, rest in (("job_cancel", ()), ("job_delete", ()), ("result_drop", (1, "{}")), ("job_retry", ("x" * 26, ""))):
+    for name, rest in (("job_cancel", ()), ("job_delete", ()), ("result_drop", (1, "{}")), ("job_retry", ("x" * 26, "{}", 1, "{}"))):
         assert q.run(name, *other, job, *rest)[0] == "JOB_FORBIDDEN", name
         assert q.run(name, *who, "0" * 26, *rest)[0] == "JOB_NOT_FOUND", name
         assert q.run(name, "t", "nobody", "0", "0", job, *rest)[0] == "TOKEN_INVALID", name
@@ -311,22 +311,94 @@ def test_full_memory_refuses_a_batch_before_anything_has_changed(q):
 
 # ---- retry by an administrator
 
+NEW = "01ARZ3NDEKTSV4RRFFQ69G5FA0"
+SPEC = '{"prompt":"x","retried_from":"job_0"}'
+
+
+def retry(q, root, job, rev=None, new=NEW, spec=SPEC, detail='{"retried_as":"job_0"}'):
+    if rev is None:
+        rev = q.job(job, root).rev
+    return q.run("job_retry", root[0], root[1], "0", "1", job, new, spec, rev, detail)
+
+
 def test_retrying_a_failed_job_makes_a_new_one_for_its_owner(q):
     ann, who = q.user("ann")
     _, root = q.user("root", role="admin")
-    admin = (root[0], root[1], "0", "1")
-    job = q.submit(who, spec='{"prompt":"x"}', priority=7)[4]
-    new = "01ARZ3NDEKTSV4RRFFQ69G5FA0"
-    assert q.run("job_retry", *admin, job, new, "")[0] == "CONFLICT"
-    assert q.run("job_retry", who[0], who[1], "0", "1", job, new, "")[0] == "ADMIN_REQUIRED"
+    job = q.submit(who, spec='{"prompt":"x"}', priority=7, attempts=2)[4]
+    assert retry(q, root, job)[0] == "NOT_RETRIABLE"
+    assert retry(q, who, job, rev=1)[0] == "ADMIN_REQUIRED"
     ulid, rec = claim(q)
+    assert retry(q, root, job)[0] == "NOT_RETRIABLE"
     q.run("fail", *q.lease(ulid, rec), '{"error":1}', "0", 0, "0")
-    out = q.run("job_retry", *admin, job, new, "")
-    assert out[0] == "ok" and out[4] == new
-    rec = q.job(new, who)
-    assert (rec.state, rec.owner, rec.priority, rec.spec, rec.detail, rec.attempt) == ("queued", ann, 7, '{"prompt":"x"}', "", 0)
-    assert q.places() == {job: "failed", new: "queued"}
-    assert q.run("job_retry", *admin, job, new, "")[0] == "CONFLICT", "that ULID is taken"
+    old = q.job(job, root)
+    out = retry(q, root, job)
+    assert out[0] == "ok" and out[4] == NEW and out[6] == 1
+    rec = q.job(NEW, who)
+    assert (rec.state, rec.owner, rec.priority, rec.spec, rec.detail, rec.attempt) == ("queued", ann, 7, SPEC, "", 0)
+    assert (rec.max_attempts, rec.expires, rec.kind) == (2, 0, old.kind)
+    now = q.job(job, who)
+    assert (now.state, now.detail, now.spec) == ("failed", '{"retried_as":"job_0"}', '{"prompt":"x"}')
+    assert (now.rev, now.created, now.ended, now.attempt) == (old.rev + 1, old.created, old.ended, 1)
+    assert q.places() == {job: "failed", NEW: "queued"}
+    assert retry(q, root, job, spec="{}")[0] == "CONFLICT", "that ULID is taken"
+    assert q.job(NEW, who).spec == SPEC and q.job(job, who).rev == now.rev
+    assert claim(q)[0] == NEW
+
+
+def test_of_two_that_retry_the_same_one_wins(q):
+    _, root = q.user("root", role="admin")
+    _, who = q.user("ann")
+    job = q.submit(who)[4]
+    q.run("job_cancel", *who, job)
+    rev = q.job(job, who).rev
+    assert retry(q, root, job, rev=rev)[0] == "ok"
+    assert retry(q, root, job, rev=rev, new=NEW[:-1] + "1")[0] == "CONFLICT"
+    assert q.places() == {job: "cancelled", NEW: "queued"}
+    assert retry(q, root, job, new=NEW[:-1] + "2")[0] == "ok", "who has seen that may do it again"
+
+
+def test_what_cannot_be_retried(q):
+    ann, who = q.user("ann")
+    _, root = q.user("root", role="admin")
+    done, gone = (q.submit(who)[4] for _ in range(2))
+    ulid, rec = claim(q)
+    q.run("complete", *q.lease(ulid, rec), "{}", 0, "0")
+    assert retry(q, root, done)[0] == "NOT_RETRIABLE"
+    q.run("job_cancel", *who, gone)
+    rev = q.job(gone, who).rev
+    assert q.run("user_delete", ann, "operator", "local")[0] == "ok"
+    assert q.run("account_drop", ann)[0] == "ok"
+    assert retry(q, root, gone)[0] == "USER_NOT_FOUND"
+    q.run("job_delete", *root, gone)
+    assert retry(q, root, gone, rev=rev)[0] == "JOB_NOT_FOUND"
+    assert q.places() == {done: "completed"}
+
+
+def test_a_retry_is_beyond_the_owners_limit(q):
+    """An administrator does not have to wait for room in somebody's queue."""
+    ann, who = q.user("ann")
+    _, root = q.user("root", role="admin")
+    job = q.submit(who)[4]
+    q.run("job_cancel", *who, job)
+    q.change(ann, "max_queued_jobs", "0")
+    assert q.submit(who)[0] == "QUEUE_FULL"
+    assert retry(q, root, job)[0] == "ok"
+
+
+def test_full_memory_refuses_a_retry_as_a_whole(q):
+    import redis
+    _, who = q.user("ann")
+    _, root = q.user("root", role="admin")
+    job = q.submit(who)[4]
+    q.run("job_cancel", *who, job)
+    before = q.job(job, who)
+    q.r.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(redis.exceptions.ResponseError, match="OOM|maxmemory"):
+            retry(q, root, job, rev=before.rev)
+    finally:
+        q.r.config_set("maxmemory", 0)
+    assert q.places() == {job: "cancelled"} and q.job(job, who).rev == before.rev
 
 
 # ---- watchers

@@ -112,8 +112,10 @@ class World:
 
     def retry(self):
         if self.seen:
-            new = self.q.new()[0]
-            self.q.run("job_retry", *self.root[1][:3], "1", self.any_job(), new, "")
+            job, new = self.any_job(), self.q.new()[0]
+            seen = self.q.job(job, self.root[1])
+            rev = getattr(seen, "rev", 1) - self.dice.choice([0, 0, 1])
+            self.q.run("job_retry", *self.root[1][:3], "1", job, new, '{"again":1}', rev, '{"retried_as":1}')
 
     def limit(self):
         uid, _ = self.dice.choice(self.users)

@@ -26,8 +26,8 @@ def _token(scope, whose=None, status=200, mode="ANY", credential="TOKEN"):
     return Expected(credential, scope, mode, whose, status)
 
 
-def _admin(whose=None, status=200):
-    return Expected("ADMIN", "ADMIN", "AUTH", whose, status)
+def _admin(whose=None, status=200, mode="AUTH"):
+    return Expected("ADMIN", "ADMIN", mode, whose, status)
 
 
 EXPECTED = {
@@ -58,6 +58,7 @@ EXPECTED = {
     "job_events": _token("JOBS_READ", "job"), "events": _token("JOBS_READ"),
     "submit_batch": _token("JOBS_WRITE", status=202),
     "job_cancel": _token("JOBS_WRITE", "job", 409),  # they are all final
+    "job_retry": _admin("job", 409, "ANY"),  # they are all completed
     "job_delete": _token("JOBS_WRITE", "job", 404),
     "result_delete": _token("JOBS_WRITE", "job", 404),
 }

@@ -126,12 +126,35 @@ static void help_names_the_word(void **state)
     assert_null(strstr(text, "--yes"));
 }
 
+static void many_words(void **state)
+{
+    static const struct p3d_verb many = {
+        .name = "jobs", .noun = "retry", .options = P3D_OPT_BIT(P3D_OPT_JOBS) | P3D_OPT_BIT(P3D_OPT_JSON), .summary = "x"};
+    static const struct p3d_verb one = {.name = "jobs", .noun = "show", .options = P3D_OPT_BIT(P3D_OPT_JOB), .summary = "x"};
+    struct line l;
+    struct p3d_options o;
+    (void)state;
+    assert_int_equal(PARSE(&many, &l, &o, "a", "--json", "b", "--", "-c"), 0);
+    assert_int_equal(o.words_n, 3);
+    assert_string_equal(o.words[0], "a");
+    assert_string_equal(o.words[1], "b");
+    assert_string_equal(o.words[2], "-c");
+    p3d_options_done(&o);
+    assert_int_equal(PARSE(&many, &l, &o, "--json"), 0); /* the verb judges */
+    assert_int_equal(o.words_n, 0);
+    p3d_options_done(&o);
+    assert_int_equal(PARSE(&one, &l, &o, "a"), 0);
+    assert_string_equal(o.value[P3D_OPT_JOB], "a");
+    assert_int_equal(PARSE(&one, &l, &o, "a", "b"), P3D_EXIT_USAGE);
+    assert_int_equal(parse(&one, &l, &o, (const char *const[]){NULL}), P3D_EXIT_USAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_word_stands_anywhere), cmocka_unit_test(what_is_refused),
         cmocka_unit_test(secrets_leave_argv),       cmocka_unit_test(numbers),
-        cmocka_unit_test(help_names_the_word),
+        cmocka_unit_test(help_names_the_word),      cmocka_unit_test(many_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

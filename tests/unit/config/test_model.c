@@ -81,8 +81,41 @@ static void find(void **state)
     p3d_models_free(NULL);
 }
 
+static void choose_again(void **state)
+{
+    static const struct {
+        const char *feature, *model, *detail;
+        int code;
+    } rows[] = {
+        {"f", "a", NULL, 0},
+        {"g", "d", NULL, 0},
+        {"f", "other", "Model 'other' is not available for feature 'f'. Available models: ['a', 'b']",
+         P3D_E_MODEL_UNKNOWN},
+        {"f", "c", "Model 'c' is not available for feature 'f'. Available models: ['a', 'b']", P3D_E_MODEL_UNKNOWN},
+        {"f", "", "Model '' is not available for feature 'f'. Available models: ['a', 'b']", P3D_E_MODEL_UNKNOWN},
+        {"off", "x", "No models available for feature 'off'. Please check if models are registered.", P3D_E_NO_MODEL},
+        {"zz", "a", "Feature 'zz' is not available. Available features: ['f', 'g', 'none', 'off']",
+         P3D_E_FEATURE_UNKNOWN},
+        {"", "", "Feature '' is not available. Available features: ['f', 'g', 'none', 'off']", P3D_E_FEATURE_UNKNOWN},
+    };
+    struct p3d_config *cfg = NULL;
+    struct p3d_error err = {0};
+    (void)state;
+    assert_int_equal(fixture_load(text, &cfg, &err), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct p3d_model *m = NULL;
+        struct p3d_str feature = p3d_str_z(rows[i].feature), model = p3d_str_z(rows[i].model);
+        assert_int_equal(p3d_model_choose_again(cfg->models, feature, model, &m, &err), rows[i].code);
+        if (rows[i].code == 0)
+            assert_string_equal(m->id, rows[i].model);
+        else
+            assert_string_equal(err.detail, rows[i].detail);
+    }
+    p3d_config_free(cfg);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(choose), cmocka_unit_test(find)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(choose), cmocka_unit_test(choose_again), cmocka_unit_test(find)};
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
