@@ -77,7 +77,7 @@ def test_no_room_for_the_files_of_an_attempt(disk):
         disk.fill()
         job = ann.submit("x")
         until(lambda: ann.job(job)["status"] == "queued" and ann.job(job)["attempt"] >= 1, 20, "a retry to wait")
-        assert "No space left on device" in p3d.log()
+        until(lambda: "No space left on device" in p3d.log(), 5, "the reason in the log")
         assert len(p3d.ran()) == 0  # without its input it is not started
         disk.free()
         end = ann.wait(job)
