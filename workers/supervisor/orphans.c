@@ -106,8 +106,7 @@ static void kill_orphan(struct p3d_supervisor *s, pid_t pid, size_t *n)
     uint64_t since_ms = p3d_mono_ms() - s->orphans_since_ms;
     if (!is_orphan(s, pid) || (since_ms < PATIENCE_MS && is_spawner(pid)))
         return;
-    p3d_log(P3D_LOG_WARN, "orphan_killed", P3D_I("child", pid),
-            P3D_I("after_ms", since_ms));
+    p3d_log(P3D_LOG_WARN, "orphan_killed", P3D_I("child", pid), P3D_I("after_ms", since_ms));
     (void)kill(pid, SIGKILL); /* our child, not reaped: the number is its own */
     ++*n;
 }
@@ -128,9 +127,8 @@ bool p3d_orphans_settled(struct p3d_supervisor *s)
 
 static void on_round(struct p3d_timer *timer)
 {
-    p3d_orphans_end(
-        (struct p3d_supervisor *)(void *)((char *)timer -
-                                          offsetof(struct p3d_supervisor, orphans_at)));
+    p3d_orphans_end((struct p3d_supervisor *)(void *)((char *)timer -
+                                                      offsetof(struct p3d_supervisor, orphans_at)));
 }
 
 void p3d_orphans_end(struct p3d_supervisor *s)

@@ -99,8 +99,7 @@ int p3d_work_strays_end(const struct p3d_work *w, const char *parent, struct p3d
     if (dir == NULL) /* a system without /proc: nobody can be found */
         return 0;
     for (const struct dirent *e; r == 0 && (e = readdir(dir)) != NULL;)
-        if (e->d_name[0] >= '1' && e->d_name[0] <= '9' &&
-            (r = end_one(w, parent, e->d_name)) != 0)
+        if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && (r = end_one(w, parent, e->d_name)) != 0)
             (void)p3d_fail(err, r, "process %s of an earlier attempt does not end", e->d_name);
     (void)closedir(dir);
     return r;
