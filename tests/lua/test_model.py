@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from conftest import KIND, OTHER, ROOT
+from conftest import KIND, OTHER, ROOT, Record
 
 STATES = {name: final == "true" for name, final in re.findall(
     r'^P3D_JOB_STATE\(\w+, \d+, "(\w+)", (\w+)\)', open(os.path.join(ROOT, "include/p3d/job_state.def")).read(), re.M)}
@@ -60,7 +60,6 @@ class World:
 
     def took(self, out):
         if out[0] == "ok" and len(out) > 2:
-            from conftest import Record
             self.leases.append((out[1], Record(out[2])))
 
     def lease(self):

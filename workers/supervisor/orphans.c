@@ -2,8 +2,9 @@
  *
  * The last net: `p3d up` is the subreaper of everything below it, so what a dead worker and its
  * dead spawner leave behind becomes our child. A spawner that lost its worker cleans up by itself
- * and is given time for that; what is still there afterwards is killed, child by child, until none
- * is left. Children that were there before us (a shell that executed us had them) are never
+ * and is given time for that. Anything else is ours because its spawner is dead: nobody but us will
+ * ever end it, so it is killed at once, child by child, until none is left: before the lease of its
+ * attempt can end. Children that were there before us (a shell that executed us had them) are never
  * touched.
  */
 #include <ctype.h>
@@ -20,7 +21,7 @@
 #include "p3d/str.h"
 #include "supervisor_internal.h"
 
-enum { PATIENCE_MS = 3000 };
+enum { PATIENCE_MS = 3000, ROUND_MS = 50 };
 
 /* From /proc/PID/stat: "PID (name, any bytes) S PPID …". 0 when it is gone. */
 static pid_t parent_of(const char *pid_text, char *ret_state)
@@ -84,6 +85,17 @@ static bool is_orphan(const struct p3d_supervisor *s, pid_t pid)
     return true;
 }
 
+/* By its command line: a runner that dresses up as one gains no more than the patience. */
+static bool is_spawner(pid_t pid)
+{
+    static const char args[] = "p3d\0spawner"; /* its NUL counts */
+    char path[64], text[sizeof(args)];
+    (void)p3d_format(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    int fd P3D_CLEANUP(p3d_closep) = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && read(fd, text, sizeof(text)) == (ssize_t)sizeof(text) &&
+           memcmp(text, args, sizeof(args)) == 0;
+}
+
 static void count_orphan(struct p3d_supervisor *s, pid_t pid, size_t *n)
 {
     *n += is_orphan(s, pid);
@@ -91,10 +103,10 @@ static void count_orphan(struct p3d_supervisor *s, pid_t pid, size_t *n)
 
 static void kill_orphan(struct p3d_supervisor *s, pid_t pid, size_t *n)
 {
-    if (!is_orphan(s, pid))
+    uint64_t since_ms = p3d_mono_ms() - s->orphans_since_ms;
+    if (!is_orphan(s, pid) || (since_ms < PATIENCE_MS && is_spawner(pid)))
         return;
-    p3d_log(P3D_LOG_WARN, "orphan_killed", P3D_I("child", pid),
-            P3D_I("after_ms", p3d_mono_ms() - s->orphans_since_ms));
+    p3d_log(P3D_LOG_WARN, "orphan_killed", P3D_I("child", pid), P3D_I("after_ms", since_ms));
     (void)kill(pid, SIGKILL); /* our child, not reaped: the number is its own */
     ++*n;
 }
@@ -102,17 +114,28 @@ static void kill_orphan(struct p3d_supervisor *s, pid_t pid, size_t *n)
 bool p3d_orphans_settled(struct p3d_supervisor *s)
 {
     size_t n = 0;
-    uint64_t now = p3d_mono_ms();
     each_child(count_orphan, s, &n);
     if (n == 0) {
         s->orphans_since_ms = 0;
         return true;
     }
     if (s->orphans_since_ms == 0)
-        s->orphans_since_ms = now;
-    if (now - s->orphans_since_ms >= PATIENCE_MS)
-        each_child(kill_orphan, s, &n);
+        s->orphans_since_ms = p3d_mono_ms();
+    each_child(kill_orphan, s, &n);
     return false;
+}
+
+static void on_round(struct p3d_timer *timer)
+{
+    p3d_orphans_end((struct p3d_supervisor *)(void *)((char *)timer -
+                                                      offsetof(struct p3d_supervisor, orphans_at)));
+}
+
+void p3d_orphans_end(struct p3d_supervisor *s)
+{
+    s->orphans_at.cb = on_round;
+    if (!p3d_orphans_settled(s))
+        p3d_timer_set(s->loop, &s->orphans_at, ROUND_MS);
 }
 
 void p3d_orphans_reaped(struct p3d_supervisor *s, pid_t pid)

@@ -211,6 +211,8 @@ void p3d_slot_died(struct p3d_slot *t, int status)
     t->pid = 0;
     t->ready = false;
     t->state = P3D_SLOT_GONE;
+    if (t->kind == P3D_SLOT_WORK) /* not only at the next start: that may be half a minute away */
+        p3d_orphans_end(s);
     if (end)
         give_up(t, status != P3D_STATUS_UNKNOWN && WIFEXITED(status) ? WEXITSTATUS(status) : 1);
     else if (again)

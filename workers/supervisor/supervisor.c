@@ -329,6 +329,7 @@ static void take_down(struct p3d_supervisor *s)
             p3d_slot_done(&s->roles[i]);
         p3d_timer_clear(s->loop, &s->probe);
         p3d_timer_clear(s->loop, &s->roles_at);
+        p3d_timer_clear(s->loop, &s->orphans_at);
         p3d_unwatch(s->loop, s->signals);
     }
     p3d_poll_loop_free(s->poll);

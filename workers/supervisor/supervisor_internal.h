@@ -88,6 +88,7 @@ struct p3d_supervisor {
     pid_t *strangers; /* children from before we were `p3d up`: never touched */
     size_t strangers_n;
     uint64_t orphans_since_ms; /* 0 = none */
+    struct p3d_timer orphans_at; /* the next round of ending them */
 };
 
 /* ---- supervisor.c ---- */
@@ -127,6 +128,7 @@ void p3d_redis_slot_words(const struct p3d_slot *t, char *dst, size_t size);
 void p3d_orphans_init(struct p3d_supervisor *s); /* note the strangers */
 /* True when no process of a dead worker is left; else call again soon. What stays is killed. */
 bool p3d_orphans_settled(struct p3d_supervisor *s);
+void p3d_orphans_end(struct p3d_supervisor *s); /* a worker died: now and until none is left */
 void p3d_orphans_reaped(struct p3d_supervisor *s, pid_t pid); /* a child that is in no slot */
 
 /* ---- advice.c ---- */

@@ -2,7 +2,8 @@
  *
  * A worker's place on this machine: its slot, the locks, its directory, its name. Guarantee: when
  * this returns 0, no process of an earlier attempt in this slot lives (its spawner held
- * work/<slot>.lock as long as one did) and its files are gone, or the log says that they resist.
+ * work/<slot>.lock as long as one did; strays.c ends those of a killed one) and its files are gone,
+ * or the log says that they resist.
  * Started by hand, it takes the first free slot from 1000 on, which no supervisor hands out.
  */
 #include <errno.h>
@@ -103,6 +104,8 @@ int p3d_work_place_open(struct p3d_work *w, struct p3d_error *err)
         r = find_slot(w, err);
     if (r == 0)
         r = wait_for_lock(w, err);
+    if (r == 0)
+        r = p3d_work_strays_end(w, parent, err);
     if (r != 0)
         return r;
     name_worker(w);

@@ -78,6 +78,10 @@ void p3d_work_log(struct p3d_work *w, enum p3d_log_level level, const char *even
 int p3d_work_place_open(struct p3d_work *w, struct p3d_error *err); /* slot, lock, directory, id */
 void p3d_work_place_close(struct p3d_work *w);
 
+/* ---- strays.c ---- */
+/* parent: data_dir/work. Blocks until those that were found are gone. Errors: P3D_E_UNAVAILABLE one does not go. */
+P3D_MUST int p3d_work_strays_end(const struct p3d_work *w, const char *parent, struct p3d_error *err);
+
 /* ---- claim.c ---- */
 void p3d_work_kinds(struct p3d_work *w);       /* fill kinds from the configuration */
 void p3d_work_claim(struct p3d_work *w);       /* P3D_DO_CLAIM */

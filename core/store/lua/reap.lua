@@ -5,10 +5,28 @@
 -- Output: ok, items done (64 = more may wait), then ULIDs of deleted jobs whose files are to be removed now
 -- States: processing -> queued (worker lost) | failed (the third loss) | cancelled (owner deleted); queued -> cancelled
 -- (owner deleted) | failed (its deadline is over); final -> gone
--- (retention). After a gap in the rounds (Redis was away) leases get one lease time of grace.
+-- (retention). After a gap in the rounds (Redis was away) leases get one lease time of grace. When the clock was set back,
+-- leases and retries end as long from now as they would have ended from then: nothing waits for the old time to come again.
 lift()
-if not call('SET', P .. 'reap', '1', 'NX', 'PX', 900) then return {'ok', 0} end
+-- Not a key that expires: one whose end lies behind a clock that was set back would stop all rounds until then.
+local gate = tonumber(call('GET', P .. 'reap') or 0)
+if gate > NOW and gate <= NOW + 900 then return {'ok', 0} end
+call('SET', P .. 'reap', num(NOW + 900))
 local state = call('HMGET', P .. 'reaper', 'last', 'grace')
+local back = tonumber(state[1] or 0) - NOW -- ms that the clock was set back; a second is no reason to do anything
+if back > 1000 then
+  local most = NOW + tonumber(ARGV[1])
+  for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '(' .. num(most), '+inf', 'LIMIT', 0, 1024)) do
+    call('ZADD', P .. 'leases', num(most), ulid) -- renewed meanwhile or not: a whole one is never too short
+  end
+  local waiting = call('ZRANGEBYSCORE', P .. 'scheduled', num(NOW + back), '+inf', 'WITHSCORES', 'LIMIT', 0, 1024)
+  for i = 1, #waiting, 2 do
+    local j = job_load(waiting[i])
+    if j and j.attempt > 0 then -- a run_at stays what it is: a time of day
+      call('ZADD', P .. 'scheduled', num(tonumber(waiting[i + 1]) - back), waiting[i])
+    end
+  end
+end
 local grace = math.min(tonumber(state[2] or 0), NOW + tonumber(ARGV[1])) -- the clock may have been set back
 if NOW - tonumber(state[1] or 0) > 5000 then grace = NOW + tonumber(ARGV[1]) end
 call('HSET', P .. 'reaper', 'last', num(NOW), 'grace', num(grace))
