@@ -72,8 +72,8 @@ end
 
 -- Who asks: ARGV[1] o = open, t = token, s = system, u = signed URL; ARGV[2] token hash, or of a URL "<user id or -> <end,
 -- Unix s>"; ARGV[3] scope bit; ARGV[4] 1 = admins only.
--- Returns owner ('' = none), sees-everything, {bits: what it may, gen, max_queued, number: of the token, limited: it has scopes of its own, only: it may
--- read and change what it submitted itself, and nothing else}; or nil and the symbol of the refusal.
+-- Returns owner ('' = none), sees-everything, {bits: what it may, gen, max_queued, number: of the token, limited: it has scopes of its own, only: it may read
+-- what it submitted itself, and nothing else}; or nil and the symbol of the refusal.
 -- A token may do what an administrator may only with the scope for it.
 local READ, WRITE, ADMIN, ALL = 1, 2, 32, 63
 local function token_access()
@@ -108,7 +108,7 @@ local function access(about_job)
   local admin = bit.band(bits, ADMIN) ~= 0
   if ARGV[4] == '1' and not role then return nil, 'ADMIN_REQUIRED' end
   local need = tonumber(ARGV[3])
-  local only = about_job and (need == READ or need == WRITE) and bit.band(bits, READ + WRITE) == WRITE
+  local only = about_job and need == READ and bit.band(bits, READ + WRITE) == WRITE
   if need > 0 and bit.band(bits, need) == 0 and not only then return nil, 'SCOPE_MISSING' end
   if ARGV[4] == '1' and not admin then return nil, 'ADMIN_REQUIRED' end
   if used then used() end
@@ -118,7 +118,7 @@ end
 local function admin_flag(admin) return admin and '1' or '0' end
 
 -- Access to one job: the credential, whether it exists, whose it is. Returns it, owner, sees-everything; or nil and the
--- answer. A token without jobs:read reads and changes nothing that it did not submit, and does not learn whether it is there.
+-- answer. A token without jobs:read reads nothing that it did not submit, not even whether it is there.
 local function job_access(ulid)
   local owner, admin, may = access(true)
   if not owner then return nil, {admin} end
