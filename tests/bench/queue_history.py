@@ -56,7 +56,7 @@ class History:
         self.origin = (int(time.time()) - 20 * 86400) * 1000
         self.fill = self.r.register_script("".join(
             open(os.path.join(LUA, name + ".lua")).read() for name in ("common", "work", "queue")) + FILL)
-        self.n, self.probe, self.connection = 0, RedisProbe(self.r), Connection(host_of(p3d))
+        self.n, self.probe, self.connection = 0, RedisProbe(self.r), None
 
     def grow(self, n):
         specs = [json.dumps({"feature": "mesh_generation", "model_id": m, "model_preference": m, "metadata": {},
@@ -65,6 +65,9 @@ class History:
             last = min(at + 5000, n) - 1
             assert self.fill(keys=["p3d:{0}:"], args=[self.ann.user["user_id"], at, last, self.origin, STEP, *specs]) == [b"ok"]
         self.n = n
+        if self.connection:
+            self.connection.close()  # idle for too long by now
+        self.connection = Connection(host_of(self.p3d))
 
     def date(self, i):
         at = datetime.datetime.fromtimestamp(0, datetime.timezone.utc) + datetime.timedelta(milliseconds=self.origin + i * STEP)

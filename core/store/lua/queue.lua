@@ -120,10 +120,19 @@ local function lease_check(ulid, fence, nonce)
   if not j or j.state ~= PROCESSING or num(j.fence) ~= fence or j.nonce ~= nonce then return nil end
   return j
 end
+-- The record of a job that has ended, written anew: Redis keeps as much room again behind a string that was written into,
+-- for as long as it lives, and this one lives for a month.
+local function job_seal(ulid, j, detail)
+  local kept = call('GETRANGE', job_key(ulid), HEAD, HEAD + j.spec + (detail and 0 or j.detail) - 1)
+  if detail then j.detail = #detail end
+  j.rev = j.rev + 1
+  call('SET', job_key(ulid), head_format(j) .. kept .. (detail or ''))
+  tell_job(ulid, j)
+end
 local function finish(ulid, j, state, detail) -- PROCESSING or QUEUED -> a final state
   j.state, j.ended = state, NOW
   if state == COMPLETED then j.progress = 10000 end
-  job_save(ulid, j, detail)
+  job_seal(ulid, j, detail)
   index(ulid, j)
   call('ZADD', P .. 'ended', num(NOW), ulid)
   if j.files > 0 then
