@@ -2,6 +2,8 @@
 """Jobs: every script, every transition, stale fences, repeats after a lost answer."""
 import random
 
+import pytest
+
 from conftest import KIND, Record
 
 
@@ -194,6 +196,31 @@ def test_a_flood_of_one_owner_does_not_hold_up_another(q):
     q.submit(bob)
     owners = [q.claim()[1].owner for _ in range(2)]
     assert bob_id in owners
+
+
+@pytest.mark.parametrize("workers", [2, 8])
+def test_what_was_charged_too_much_does_not_put_those_who_come_later_behind(q, workers):
+    """The first jobs are charged a guess that is far too high; most of it is given back when they end."""
+    _, ann = q.user("ann")
+    bob_id, bob = q.user("bob")
+    for _ in range(100):
+        q.submit(ann)
+    running = [q.claim(worker="w%d" % i) for i in range(workers)]
+    for _ in range(2 * workers):
+        ulid, rec = running.pop(0)
+        q.run("complete", *q.lease(ulid, rec), "{}", 0, "0")
+        running.append(q.claim())
+    for _ in range(20):
+        q.submit(bob)
+    more = [q.claim(worker="v%d" % i) for i in range(2)]
+    assert bob_id in [rec.owner for _, rec in more], "at most one more of hers begins before his"
+    running, begun = running + more, []
+    for _ in range(20):
+        ulid, rec = running.pop(0)
+        q.run("complete", *q.lease(ulid, rec), "{}", 0, "0")
+        running.append(q.claim())
+        begun.append(running[-1][1].owner)
+    assert begun.count(bob_id) >= 8, begun
 
 
 def test_isolation_of_jobs(q):
