@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from conftest import KIND, Record
+from conftest import KIND, OTHER, Record
 
 
 def test_submit_claim_complete(q):
@@ -294,6 +294,38 @@ def test_a_deep_offset_gives_the_same_page(q):
     rest = q.run("history", *q.OPEN, 500, 500, 0, "", "", 0, 0, "", "")[5::4]
     assert q.run("history", *q.OPEN, 50, 550, 0, "", "", 0, 0, "", "")[5::4] == rest[50:100]
     assert len(whole) == 500 and len(rest) == 120 and not set(whole) & set(rest)
+
+
+def commands(q, *call):
+    """What a script asked Redis: [[word, ...], ...]."""
+    q.r.ping()
+    with q.r.monitor() as monitor:
+        q.run(*call)
+        q.r.echo("over")
+        seen = []
+        for line in monitor.listen():
+            if line["client_type"] == "lua":
+                seen.append(line["command"].split())
+            elif line["command"] == "ECHO over":
+                return seen
+
+
+@pytest.mark.parametrize("ended, each", [(True, 1), (False, 2)])
+def test_a_page_asks_once_for_each_job_and_skips_without_reading(q, ended, each):
+    _, ann = q.user("ann")
+    for at in range(0, 900, 100):
+        q.batch([q.new(kind=(KIND, OTHER)[i % 2]) for i in range(100)], ann)
+    some = q.r.zrange("p3d:{0}:i", 0, -1)
+    for ulid in some if ended else []:
+        q.run("job_cancel", *ann, ulid)
+    for offset in (0, 60, 400, 700):
+        seen = commands(q, "history", *ann, 100, offset, 0, "", "", 0, 0, "", "")
+        rows = [c for c in seen if c[0] == "ZREVRANGEBYSCORE"]
+        assert 1 <= len(rows) <= 2
+        for row in rows:  # a batch has one millisecond
+            assert int(row[-1].strip('"')) <= 100 + 1 + 100, (offset, row)
+        searched = sum(c[0] == "ZCOUNT" for c in seen)
+        assert len(seen) - searched <= 100 * each + 20, (offset, len(seen), searched)
 
 
 def test_full_memory_refuses_submits_while_finishing_goes_on(q):
