@@ -328,6 +328,20 @@ def test_a_page_asks_once_for_each_job_and_skips_without_reading(q, ended, each)
         assert len(seen) - searched <= 100 * each + 20, (offset, len(seen), searched)
 
 
+def test_a_submit_costs_few_commands(q):
+    _, ann = q.user("ann")
+    jobs = [q.new() for _ in range(4)]
+    assert q.batch(jobs[:1], ann)[0] == "ok"
+    seen = commands(q, "submit", *ann, 100, "", "", *jobs[1])
+    assert len(seen) <= 17, seen
+    ulid, rec = q.claim()
+    q.run("complete", *q.lease(ulid, rec), "{}", 0, 0)  # what jobs take is known: there are estimates
+    assert len(commands(q, "submit", *ann, 100, "", "", *jobs[2])) <= 18
+    many = [q.new() for _ in range(100)]
+    assert len(commands(q, "submit", *ann, 200, "", "", *[x for job in many for x in job])) <= 100 * 10 + 10
+    assert q.batch(jobs[1:2], ann)[0] == "CONFLICT" and len(q.places()) == 103
+
+
 def test_full_memory_refuses_submits_while_finishing_goes_on(q):
     q.submit()
     ulid, rec = q.claim()

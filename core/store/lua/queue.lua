@@ -18,12 +18,15 @@ local function index(ulid, j)
   call('ZADD', P .. 'i', s, ulid)
 end
 
-local numbers = {} -- asked for in this call
+local numbers = {} -- asked for in this call; `names` is the other way round
 local function kind_number(name)
   if numbers[name] then return numbers[name] end
   local k = call('HGET', P .. 'kinds', name)
-  numbers[name] = tonumber(k or nil)
-  if k then return numbers[name] end
+  if k then
+    numbers[name] = tonumber(k)
+    names[numbers[name]] = name
+    return numbers[name]
+  end
   if tonumber(call('HGET', P .. 'kinds', '#') or 0) >= 511 then return nil end
   k = call('HINCRBY', P .. 'kinds', '#', 1)
   call('HSET', P .. 'kinds', name, k, '#' .. k, name)
@@ -41,8 +44,8 @@ local function vt_write(kind, owner, vt, mean, open)
   call('HSET', P .. 'vt:' .. kind, owner, string.format('%.3f %.0f %.0f %.0f', vt, NOW, mean, open))
 end
 
-local function wake(kind) -- at most one token; a needless one costs a worker one empty claim
-  if call('EXISTS', P .. 'ready:' .. kind) == 1 and call('LLEN', P .. 'wake:' .. kind) == 0 then
+local function wake(kind, ready) -- at most one token; a needless one costs a worker one empty claim. ready: somebody is, surely
+  if (ready or call('EXISTS', P .. 'ready:' .. kind) == 1) and call('LLEN', P .. 'wake:' .. kind) == 0 then
     call('RPUSH', P .. 'wake:' .. kind, '1')
   end
 end
@@ -79,6 +82,7 @@ local function slot_free(kind, owner) -- a lease of this owner has ended
 end
 local function enqueue(ulid, j, kind)
   call('ZADD', P .. 'q:' .. kind .. ':' .. j.owner, num((9 - j.prio) * 2 ^ 43 + j.created), ulid)
+  if call('ZSCORE', P .. 'ready:' .. kind, j.owner) then return wake(kind, true) end -- behind others of its owner
   if call('SISMEMBER', P .. 'parked:' .. j.owner, kind) == 0 then owner_rearm(kind, j.owner) end
 end
 -- Out of wherever a queued job waits.
