@@ -159,7 +159,9 @@ def cost(args):
             assert len(ulid) == 26 and job.startswith("job_")
             if not keys:
                 operations.update(looks(scene, job, "queued"))
+            scene.connection.close()  # it would be idle for too long
             done = ends(scene, n)
+            scene.connection = Connection(host_of(p3d))
             if not keys:
                 operations.update(done)
                 operations.update(looks(scene, job, "finished"))
@@ -179,4 +181,5 @@ def cost_table(out):
         [(name + (" an Idempotency-Key" if name == "without" else ""), m["queued"]["least"], m["queued"]["most"],
           m["queued"]["at_end"], m["finished"]) for name, m in out["memory"].items()])
     n = out["memory"]["without"]["queued"]["jobs"]
-    return lines + ["", "%d jobs; spec %d bytes, detail of a finished one %d bytes." % (n, out["spec_bytes"], out["detail_bytes"])]
+    return lines + ["", "%d jobs; spec %d bytes, detail of a finished one %d bytes."
+                    % (n, out["spec_bytes"], out["detail_bytes"])]

@@ -63,7 +63,8 @@ class History:
                              "inputs": {"prompt": "a small wooden chair with four legs, carved, made of walnut"}}) for m in MODELS]
         for at in range(self.n, n, 5000):
             last = min(at + 5000, n) - 1
-            assert self.fill(keys=["p3d:{0}:"], args=[self.ann.user["user_id"], at, last, self.origin, STEP, *specs]) == [b"ok"]
+            args = [self.ann.user["user_id"], at, last, self.origin, STEP, *specs]
+            assert self.fill(keys=["p3d:{0}:"], args=args) == [b"ok"]
         self.n = n
         if self.connection:
             self.connection.close()  # idle for too long by now
@@ -89,7 +90,8 @@ class History:
                 total += 1
             if len(wanted) == limit:
                 break
-        assert [job["job_id"][-8:] for job in answer["jobs"]] == wanted, (query, [job["job_id"] for job in answer["jobs"]][:3], wanted[:3])
+        found = [job["job_id"][-8:] for job in answer["jobs"]]
+        assert found == wanted, (query, found[:3], wanted[:3])
         everything = sum(map(keep, range(self.n)))
         assert answer["pagination"]["total"] == everything, (query, answer["pagination"], everything)
         took = []
@@ -145,6 +147,7 @@ def history(args):
 
 def history_table(out):
     small, large = out["sizes"]
-    return rows_table(("page of 100", "%d jobs: Redis µs" % small, "%d jobs: Redis µs" % large, "ratio", "client ms", "client ms"), [
+    head = ("page of 100", "%d jobs: Redis µs" % small, "%d jobs: Redis µs" % large, "ratio", "client ms", "client ms")
+    return rows_table(head, [
         (name, a["script_us"], b["script_us"], "%.2f" % (b["script_us"] / a["script_us"]), a["client_ms"], b["client_ms"])
         for name, (a, b) in out["pages"].items()])

@@ -42,7 +42,8 @@ def idle_table(out):
     lines = rows_table(("process", "CPU ms/s", "wake-ups/s"), [
         (name.rsplit(" ", 1)[0], row["cpu_ms_per_s"], row["wakeups_per_s"]) for name, row in out["processes"].items()])
     calls = ", ".join("%s %s" % pair for pair in out["redis_calls_per_s"].items())
-    return lines + ["", "%s s; all together %.2f ms/s. Redis commands a second: %s." % (out["seconds"], out["cpu_ms_per_s"], calls)]
+    return lines + ["", "%s s; all together %.2f ms/s. Redis commands a second: %s."
+                    % (out["seconds"], out["cpu_ms_per_s"], calls)]
 
 
 # ---- streams

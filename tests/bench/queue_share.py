@@ -100,7 +100,8 @@ def fairness(args):
 
 def fairness_table(out):
     b, e = out["behind"], out["equal"]
-    return rows_table(("jobs of A in front", "workers", "rounds", "A's starts before B's: median", "most", "B waits, ms p50", "max"), [
+    head = ("jobs of A in front", "workers", "rounds", "A's starts before B's: median", "most", "B waits, ms p50", "max")
+    return rows_table(head, [
         (b["jobs_of_a"], b["workers"], b["rounds"], b["median"], b["most"], b["wait_ms_p50"], b["wait_ms_max"])]) + [
         "", "Two owners with %d jobs each: of %d starts %d and %d." % (e["jobs_each"], e["starts"], e["first_owner"],
                                                                         e["second_owner"])]
