@@ -8,33 +8,26 @@ Prints figures and compares none of them; only wrong answers fail it, never a ti
 failures, as by default. One server process. The logins are offered by a process of their own at a steady rate, whatever
 becomes of them; idle and loaded spells take turns.
 """
-import argparse
 import json
 import multiprocessing
 import os
 import queue
-import shutil
-import socket
 import statistics
-import sys
 import threading
 import time
 
-import bench_smoke
-from bench_smoke import ROOT, Connection, Request, throughput
+import common
+from common import Connection, Request, host_of, rank, throughput
 
 USERS, PASSWORD, PER_SECOND = 10, "correct horse 3", 50
 
 
 def arguments():
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p = common.parser(__doc__, client=common.best_client())
     p.add_argument("--seconds", type=int, default=10, help="of load for each figure")
     p.add_argument("--logins", type=int, default=60, help="of each kind, for their times")
     p.add_argument("--guesses", type=int, default=1000000)
     p.add_argument("--rounds", type=int, default=600000, help="of a password's hash")
-    p.add_argument("--build", default=os.environ.get("P3D_BUILD_DIR", os.path.join(ROOT, "build", "release")))
-    p.add_argument("--json", help="file for the figures")
-    p.add_argument("--client", choices=sorted(bench_smoke.CONNECTIONS), default=None)
     return p.parse_args()
 
 
@@ -76,11 +69,11 @@ def guesses(p3d, n):
 # ---- others while many log in
 
 def login_once(host, address, body):
-    name, port = host.rsplit(":", 1)
-    with socket.create_connection((name, int(port)), 60, (address, 0)) as s:
-        connection = Connection.__new__(Connection)
-        connection.socket, connection.kept = s, b""
+    connection = Connection(host, 60, address)
+    try:
         return connection.ask(Request("", "POST", "/api/v1/users/login", None, json.dumps(body)).bytes(host))[0]
+    finally:
+        connection.close()
 
 
 def offer_logins(host, many, begin, stop, results):
@@ -117,7 +110,7 @@ def offer_logins(host, many, begin, stop, results):
 
 def ask_for(p3d, request, seconds):
     """Milliseconds of each request of one connection, some hundred a second."""
-    connection, took = Connection(p3d.base[len("http://"):]), []
+    connection, took = Connection(host_of(p3d)), []
     data, end = request.bytes("h"), time.monotonic() + seconds
     while time.monotonic() < end:
         begin = time.perf_counter()
@@ -125,12 +118,12 @@ def ask_for(p3d, request, seconds):
         took.append((time.perf_counter() - begin) * 1000)
         assert status == 200, body
         time.sleep(0.002)
-    connection.socket.close()
+    connection.close()
     return took
 
 
 def p(took, percent):
-    return round(sorted(took)[min(len(took) - 1, len(took) * percent // 100)], 3)
+    return round(rank(took, percent), 3)
 
 
 def beside_logins(p3d, request, many, seconds):
@@ -140,7 +133,7 @@ def beside_logins(p3d, request, many, seconds):
         idle += ask_for(p3d, request, spell)
         begin, stop, results = multiprocessing.Event(), multiprocessing.Event(), multiprocessing.Queue()
         process = multiprocessing.Process(target=offer_logins, daemon=True,
-                                          args=(p3d.base[len("http://"):], many, begin, stop, results))
+                                          args=(host_of(p3d), many, begin, stop, results))
         process.start()
         begin.set()
         ask_for(p3d, request, 0.5)  # until it flows
@@ -172,7 +165,6 @@ def downloads(p3d, client, seconds):
         Request("GET job with URLs", "GET", path + done, ann.token),
         Request("GET job without", "GET", path + waits, ann.token)], client, seconds)
     p3d.open_gate()
-    assert not [name for name, row in rows.items() if row["failed"] or not row["requests"]], rows
     return rows
 
 
@@ -184,17 +176,16 @@ def server(args, **security):
 
 
 def run(args):
-    client = args.client or ("wrk" if shutil.which("wrk") else "python")
     with server(args, login_free_failures=5) as p3d:
         users = [p3d.register("user-%d" % i, PASSWORD) for i in range(USERS)]
-        job = bench_smoke.correct(p3d, users[0], users[1])
+        job = common.correct(p3d, users[0], users[1])
         made = users[0].ok("POST", "/api/v1/users/tokens", {"token_name": "bench"})["token"]  # logins end login tokens
         get = Request("", "GET", "/api/v1/system/jobs/" + job, made)
-        out = {"build": os.path.basename(os.path.normpath(args.build)), "cores": os.cpu_count(), "client": client}
+        out = {"build": common.build_name(args), "cores": os.cpu_count(), "client": args.client}
         out["many_addresses"] = beside_logins(p3d, get, True, args.seconds)
         out["one_address"] = beside_logins(p3d, get, False, args.seconds)
         out["guesses"] = guesses(p3d, args.guesses)
-        out["requests"] = downloads(p3d, client, args.seconds)
+        out["requests"] = downloads(p3d, args.client, args.seconds)
     with server(args, login_free_failures=-1) as p3d:
         p3d.register("user-0", PASSWORD)
         out["login_times"] = login_times(p3d, args.logins)
@@ -213,23 +204,12 @@ def table(out):
         lines.append("GET job beside %d logins/s, %s: p99 %.2f ms, idle %.2f ms, ratio %.2f (p50 %.2f, idle %.2f); "
                      "logins: %s." % (PER_SECOND, name.replace("_", " "), b["loaded_p99_ms"], b["idle_p99_ms"],
                                       b["p99_ratio"], b["loaded_p50_ms"], b["idle_p50_ms"], logins))
-    lines += ["", "| request | req/s | server CPU µs/req | Redis CPU µs/req |", "|---|--:|--:|--:|"]
-    lines += ["| %s | %.0f | %.1f | %.1f |" % (name, r["per_second"], r["serve_us"], r["redis_us"])
-              for name, r in out["requests"].items()]
+    lines += [""] + common.rows_table(("request", "req/s", "server CPU µs/req", "Redis CPU µs/req"),
+                                      [(name, "%.0f" % r["per_second"], r["serve_us"], r["redis_us"])
+                                       for name, r in out["requests"].items()])
     lines += ["", "Build %s, one server process, load by %s, %d cores." % (out["build"], out["client"], out["cores"])]
     return "\n".join(lines)
 
 
-def main():
-    args = arguments()
-    os.environ["P3D_BUILD_DIR"] = os.path.abspath(args.build)
-    sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
-    out = run(args)
-    print(table(out))
-    if args.json:
-        with open(args.json, "w") as f:
-            json.dump(out, f, indent=1)
-
-
 if __name__ == "__main__":
-    main()
+    common.main(arguments(), run, table)

@@ -7,20 +7,27 @@
 The old server is generated into a private Redis; the new one is empty; then the same once more (nothing to do), and
 --dry-run into nothing. --files: the share of the completed jobs whose files are there. Checked on the way: every broken record is named, every good one is here.
 """
-import argparse
 import json
 import os
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
-from daigc import Daigc  # noqa: E402
-from p3d_test import BINARY, P3D  # noqa: E402
-from private_redis import PrivateRedis  # noqa: E402
+import common
 
 
-def run(p3d, redis, *flags):
+def arguments():
+    p = common.parser(__doc__, build="dev")
+    p.add_argument("--users", type=int, default=10000)
+    p.add_argument("--jobs", type=int, default=100000)
+    p.add_argument("--rounds", type=int, default=10000)
+    p.add_argument("--broken", type=float, default=0.03)
+    p.add_argument("--files", type=float, default=0.0)
+    return p.parse_args()
+
+
+def migrate(p3d, redis, *flags):
+    from p3d_test import BINARY
     begun = time.monotonic()
     process = subprocess.Popen([BINARY, "migrate", "--config", p3d.config, "--data-dir", p3d.data, "--from", redis.tcp_url,
                                 "--json", *flags], stdout=subprocess.PIPE, stderr=sys.stderr, cwd=p3d.folder,
@@ -41,14 +48,10 @@ def check(old, report):
     assert sum(counts["jobs"][s] for s in states) == len(old.good_jobs)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--users", type=int, default=10000)
-    parser.add_argument("--jobs", type=int, default=100000)
-    parser.add_argument("--rounds", type=int, default=10000)
-    parser.add_argument("--broken", type=float, default=0.03)
-    parser.add_argument("--files", type=float, default=0.0)
-    args = parser.parse_args()
+def run(args):
+    from daigc import Daigc
+    from p3d_test import P3D
+    from private_redis import PrivateRedis
     redis = PrivateRedis(tcp=True)
     folder = os.path.join(redis.folder, "results")
     os.mkdir(folder)
@@ -57,19 +60,19 @@ def main():
         old = Daigc(redis.client())
         old.fill(args.users, args.jobs, args.broken, folder, args.files)
         with P3D(config={"security": {"password_iterations": args.rounds}}, start=False) as p3d:
-            dry, dry_figures = run(p3d, redis, "--dry-run", *flags)
-            first, first_figures = run(p3d, redis, *flags)
-            again, again_figures = run(p3d, redis, *flags)
+            dry, dry_figures = migrate(p3d, redis, "--dry-run", *flags)
+            first, first_figures = migrate(p3d, redis, *flags)
+            again, again_figures = migrate(p3d, redis, *flags)
             for report in (dry, first, again):
                 check(old, report)
             assert dry["counts"] == first["counts"]
             assert again["counts"]["users"]["made"] == again["counts"]["tokens"]["made"] == 0
-        print(json.dumps({"bench": "migrate", "users": args.users, "jobs": args.jobs, "rounds": args.rounds,
-                          "not_taken": len(first["not_taken"]), "cores": os.cpu_count(), "dry_run": dry_figures,
-                          "first": first_figures, "again": again_figures, "counts": first["counts"]}))
+        return {"bench": "migrate", "users": args.users, "jobs": args.jobs, "rounds": args.rounds,
+                "not_taken": len(first["not_taken"]), "cores": os.cpu_count(), "dry_run": dry_figures,
+                "first": first_figures, "again": again_figures, "counts": first["counts"]}
     finally:
         redis.close()
 
 
 if __name__ == "__main__":
-    main()
+    common.main(arguments(), run, json.dumps)

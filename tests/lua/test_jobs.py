@@ -424,3 +424,20 @@ def test_every_change_is_told_once_with_its_revision(q):
     want = ["%s %s %d %d" % (job, ann, rev, state) for rev, state in [(1, 0), (2, 1), (3, 1), (4, 1), (5, 2), (6, 2)]]
     assert told == {c: want + ["account " + ann] for c in ("p3d:{0}:ev:" + ann, "p3d:{0}:ev")}
     sub.close()
+
+
+@pytest.mark.parametrize("end, state", [("complete", "completed"), ("fail", "failed"), ("release", "cancelled")])
+def test_a_finished_record_takes_the_room_that_it_needs(q, end, state):
+    """It lives for a month; Redis keeps room behind a string that was written into."""
+    spec, detail = '{"a":"%s"}' % ("s" * 180), '{"b":"%s"}' % ("d" * 320)
+    ulid = q.submit(spec=spec)[4]
+    _, rec = claim(q)
+    assert q.run("progress", *q.lease(ulid, rec), 5000, '{"message":"%s"}' % ("p" * 300)) == ["ok"]
+    if end == "release":
+        q.run("job_cancel", *q.OPEN, ulid)
+    q.run(end, *q.lease(ulid, rec), *{"complete": (detail, 48, 0), "fail": (detail, 0, 0, 0), "release": ()}[end])
+    job = q.job(ulid)
+    assert (job.state, job.spec) == (state, spec) and job.detail == (detail if end != "release" else '{"message":"%s"}' % ("p" * 300))
+    key = "p3d:{0}:job:" + ulid
+    assert q.r.strlen(key) == 194 + job.spec_len + job.detail_len
+    assert q.r.memory_usage(key) < q.r.strlen(key) * 1.25 + 128

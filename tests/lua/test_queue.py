@@ -2,7 +2,9 @@
 """Jobs: every script, every transition, stale fences, repeats after a lost answer."""
 import random
 
-from conftest import KIND, Record
+import pytest
+
+from conftest import KIND, OTHER, Record
 
 
 def test_submit_claim_complete(q):
@@ -196,6 +198,31 @@ def test_a_flood_of_one_owner_does_not_hold_up_another(q):
     assert bob_id in owners
 
 
+@pytest.mark.parametrize("workers", [2, 8])
+def test_what_was_charged_too_much_does_not_put_those_who_come_later_behind(q, workers):
+    """The first jobs are charged a guess that is far too high; most of it is given back when they end."""
+    _, ann = q.user("ann")
+    bob_id, bob = q.user("bob")
+    for _ in range(100):
+        q.submit(ann)
+    running = [q.claim(worker="w%d" % i) for i in range(workers)]
+    for _ in range(2 * workers):
+        ulid, rec = running.pop(0)
+        q.run("complete", *q.lease(ulid, rec), "{}", 0, "0")
+        running.append(q.claim())
+    for _ in range(20):
+        q.submit(bob)
+    more = [q.claim(worker="v%d" % i) for i in range(2)]
+    assert bob_id in [rec.owner for _, rec in more], "at most one more of hers begins before his"
+    running, begun = running + more, []
+    for _ in range(20):
+        ulid, rec = running.pop(0)
+        q.run("complete", *q.lease(ulid, rec), "{}", 0, "0")
+        running.append(q.claim())
+        begun.append(running[-1][1].owner)
+    assert begun.count(bob_id) >= 8, begun
+
+
 def test_isolation_of_jobs(q):
     ann_id, ann = q.user("ann")
     _, bob = q.user("bob")
@@ -267,6 +294,52 @@ def test_a_deep_offset_gives_the_same_page(q):
     rest = q.run("history", *q.OPEN, 500, 500, 0, "", "", 0, 0, "", "")[5::4]
     assert q.run("history", *q.OPEN, 50, 550, 0, "", "", 0, 0, "", "")[5::4] == rest[50:100]
     assert len(whole) == 500 and len(rest) == 120 and not set(whole) & set(rest)
+
+
+def commands(q, *call):
+    """What a script asked Redis: [[word, ...], ...]."""
+    q.r.ping()
+    with q.r.monitor() as monitor:
+        q.run(*call)
+        q.r.echo("over")
+        seen = []
+        for line in monitor.listen():
+            if line["client_type"] == "lua":
+                seen.append(line["command"].split())
+            elif line["command"] == "ECHO over":
+                return seen
+
+
+@pytest.mark.parametrize("ended, each", [(True, 1), (False, 2)])
+def test_a_page_asks_once_for_each_job_and_skips_without_reading(q, ended, each):
+    _, ann = q.user("ann")
+    for at in range(0, 900, 100):
+        q.batch([q.new(kind=(KIND, OTHER)[i % 2]) for i in range(100)], ann)
+    some = q.r.zrange("p3d:{0}:i", 0, -1)
+    for ulid in some if ended else []:
+        q.run("job_cancel", *ann, ulid)
+    for offset in (0, 60, 400, 700):
+        seen = commands(q, "history", *ann, 100, offset, 0, "", "", 0, 0, "", "")
+        rows = [c for c in seen if c[0] == "ZREVRANGEBYSCORE"]
+        assert 1 <= len(rows) <= 2
+        for row in rows:  # a batch has one millisecond
+            assert int(row[-1].strip('"')) <= 100 + 1 + 100, (offset, row)
+        searched = sum(c[0] == "ZCOUNT" for c in seen)
+        assert len(seen) - searched <= 100 * each + 20, (offset, len(seen), searched)
+
+
+def test_a_submit_costs_few_commands(q):
+    _, ann = q.user("ann")
+    jobs = [q.new() for _ in range(4)]
+    assert q.batch(jobs[:1], ann)[0] == "ok"
+    seen = commands(q, "submit", *ann, 100, "", "", *jobs[1])
+    assert len(seen) <= 17, seen
+    ulid, rec = q.claim()
+    q.run("complete", *q.lease(ulid, rec), "{}", 0, 0)  # what jobs take is known: there are estimates
+    assert len(commands(q, "submit", *ann, 100, "", "", *jobs[2])) <= 18
+    many = [q.new() for _ in range(100)]
+    assert len(commands(q, "submit", *ann, 200, "", "", *[x for job in many for x in job])) <= 100 * 10 + 10
+    assert q.batch(jobs[1:2], ann)[0] == "CONFLICT" and len(q.places()) == 103
 
 
 def test_full_memory_refuses_submits_while_finishing_goes_on(q):

@@ -36,7 +36,7 @@ local top, before = to, nil -- newest ms (since EPOCH) that may appear; ULIDs of
 if ARGV[12] ~= '' then
   local ms, ulid = string.match(ARGV[12], '^(%d+):(%w+)$')
   top, before = math.min(tonumber(ms) - EPOCH, to), ulid
-elseif offset > 500 then -- jump: the newest ms with at least `offset` jobs above it, by bisection
+elseif offset > 50 then -- jump: the newest ms with at least `offset` jobs above it, by bisection; what is skipped costs more
   local lo, hi = from, to
   local function above(ms)
     local c = 0
@@ -66,9 +66,8 @@ local out, last, at, bytes = {'ok', owner, admin_flag(admin), total, ''}, nil, o
 while at < math.min(offset + limit, #found) and bytes < PAGE_BYTES do
   at = at + 1
   local ulid = found[at][2]
-  local j = job_load(ulid)
-  if j then
-    local record, place, eta = job_seen(ulid, j)
+  local record, place, eta = job_seen(ulid)
+  if record then
     out[#out + 1] = ulid
     out[#out + 1] = record
     bytes = bytes + #record

@@ -18,12 +18,15 @@ local function index(ulid, j)
   call('ZADD', P .. 'i', s, ulid)
 end
 
-local numbers = {} -- asked for in this call
+local numbers = {} -- asked for in this call; `names` is the other way round
 local function kind_number(name)
   if numbers[name] then return numbers[name] end
   local k = call('HGET', P .. 'kinds', name)
-  numbers[name] = tonumber(k or nil)
-  if k then return numbers[name] end
+  if k then
+    numbers[name] = tonumber(k)
+    names[numbers[name]] = name
+    return numbers[name]
+  end
   if tonumber(call('HGET', P .. 'kinds', '#') or 0) >= 511 then return nil end
   k = call('HINCRBY', P .. 'kinds', '#', 1)
   call('HSET', P .. 'kinds', name, k, '#' .. k, name)
@@ -31,18 +34,18 @@ local function kind_number(name)
 end
 
 -- Virtual time: what an owner has used of a kind. "vt:<kind>": V, M (ms that jobs of this kind took lately),
--- and owner -> "<vt> <ms of that value> <mean cost>".
+-- and owner -> "<vt> <ms of that value> <mean cost> <charged for what runs>".
 local function vt_read(kind, owner)
-  local v = call('HMGET', P .. 'vt:' .. kind, 'V', owner)
-  local vt, at, mean = string.match(v[2] or '', '^(%S+) (%S+) (%S+)$')
-  return tonumber(v[1] or 0), tonumber(vt or 0), tonumber(at or NOW), tonumber(mean or 1000)
+  local v = call('HMGET', P .. 'vt:' .. kind, 'V', owner, 'M')
+  local vt, at, mean, open = string.match(v[2] or '', '^(%S+) (%S+) (%S+) ?(%S*)$')
+  return tonumber(v[1] or 0), tonumber(vt or 0), tonumber(at or NOW), tonumber(mean or v[3] or 1000), tonumber(open or '') or 0
 end
-local function vt_write(kind, owner, vt, mean)
-  call('HSET', P .. 'vt:' .. kind, owner, string.format('%.3f %.0f %.0f', vt, NOW, mean))
+local function vt_write(kind, owner, vt, mean, open)
+  call('HSET', P .. 'vt:' .. kind, owner, string.format('%.3f %.0f %.0f %.0f', vt, NOW, mean, open))
 end
 
-local function wake(kind) -- at most one token; a needless one costs a worker one empty claim
-  if call('EXISTS', P .. 'ready:' .. kind) == 1 and call('LLEN', P .. 'wake:' .. kind) == 0 then
+local function wake(kind, ready) -- at most one token; a needless one costs a worker one empty claim. ready: somebody is, surely
+  if (ready or call('EXISTS', P .. 'ready:' .. kind) == 1) and call('LLEN', P .. 'wake:' .. kind) == 0 then
     call('RPUSH', P .. 'wake:' .. kind, '1')
   end
 end
@@ -50,11 +53,11 @@ end
 -- Make an owner with queued jobs eligible.
 local function owner_rearm(kind, owner)
   if call('EXISTS', P .. 'q:' .. kind .. ':' .. owner) == 1 then
-    local V, vt, at, mean = vt_read(kind, owner)
+    local V, vt, at, mean, open = vt_read(kind, owner)
     -- a clock that was set back must not let it grow: 2^144 for a day, for a week infinite, or no number at all
     vt = V + math.max(0, vt - V) * 2 ^ (-math.max(0, NOW - at) / HALF_LIFE)
     if call('ZADD', P .. 'ready:' .. kind, 'NX', string.format('%.3f', vt), owner) == 1 then
-      vt_write(kind, owner, vt, mean)
+      vt_write(kind, owner, vt, mean, open)
     end
   end
   wake(kind)
@@ -79,6 +82,7 @@ local function slot_free(kind, owner) -- a lease of this owner has ended
 end
 local function enqueue(ulid, j, kind)
   call('ZADD', P .. 'q:' .. kind .. ':' .. j.owner, num((9 - j.prio) * 2 ^ 43 + j.created), ulid)
+  if call('ZSCORE', P .. 'ready:' .. kind, j.owner) then return wake(kind, true) end -- behind others of its owner
   if call('SISMEMBER', P .. 'parked:' .. j.owner, kind) == 0 then owner_rearm(kind, j.owner) end
 end
 -- Out of wherever a queued job waits.
@@ -94,9 +98,9 @@ local function unbegin(ulid, j)
   if j.expires > 0 and j.attempt == 0 then call('ZADD', P .. 'deadlines', num(j.expires), ulid) end
 end
 
--- The owner pays `ms` more (or gets back, when negative) than what was charged at the claim.
-local function charge(kind, owner, ms, mean)
-  local _, vt, _, old = vt_read(kind, owner)
+-- An attempt has ended, for which `cost` was charged at its claim: the owner pays `ms` more, or gets back when negative.
+local function charge(kind, owner, cost, ms, mean)
+  local _, vt, _, old, open = vt_read(kind, owner)
   local ready = call('ZSCORE', P .. 'ready:' .. kind, owner)
   if ready then
     vt = math.max(0, tonumber(ready) + ms)
@@ -104,12 +108,12 @@ local function charge(kind, owner, ms, mean)
   else
     vt = math.max(0, vt + ms)
   end
-  vt_write(kind, owner, vt, mean or old)
+  vt_write(kind, owner, vt, mean or old, math.max(0, open - cost))
 end
 local function charge_measured(kind, j) -- after an attempt: the seconds it really took
-  local took = math.max(0, NOW - j.started)
+  local took = math.max(1, NOW - j.started) -- what costs nothing would come first for ever
   local _, _, _, mean = vt_read(kind, j.owner)
-  charge(kind, j.owner, took - j.cost, mean * 0.8 + took * 0.2)
+  charge(kind, j.owner, j.cost, took - j.cost, mean * 0.8 + took * 0.2)
   local all = tonumber(call('HGET', P .. 'vt:' .. kind, 'M') or took)
   call('HSET', P .. 'vt:' .. kind, 'M', num(all * 0.9 + took * 0.1))
 end
@@ -120,10 +124,19 @@ local function lease_check(ulid, fence, nonce)
   if not j or j.state ~= PROCESSING or num(j.fence) ~= fence or j.nonce ~= nonce then return nil end
   return j
 end
+-- The record of a job that has ended, written anew: Redis keeps as much room again behind a string that was written into,
+-- for as long as it lives, and this one lives for a month.
+local function job_seal(ulid, j, detail)
+  local kept = call('GETRANGE', job_key(ulid), HEAD, HEAD + j.spec + (detail and 0 or j.detail) - 1)
+  if detail then j.detail = #detail end
+  j.rev = j.rev + 1
+  call('SET', job_key(ulid), head_format(j) .. kept .. (detail or ''))
+  tell_job(ulid, j)
+end
 local function finish(ulid, j, state, detail) -- PROCESSING or QUEUED -> a final state
   j.state, j.ended = state, NOW
   if state == COMPLETED then j.progress = 10000 end
-  job_save(ulid, j, detail)
+  job_seal(ulid, j, detail)
   index(ulid, j)
   call('ZADD', P .. 'ended', num(NOW), ulid)
   if j.files > 0 then
@@ -222,8 +235,10 @@ local function claim(args, at)
       if fate == 'park' then
         park(kind, owner)
       elseif fate == 'run' then
-        local V, _, _, mean = vt_read(kind, owner)
-        if vt > V then call('HSET', P .. 'vt:' .. kind, 'V', string.format('%.3f', vt)) end
+        local V, _, _, mean, open = vt_read(kind, owner)
+        if open > 0 and count(P .. 'i:' .. owner, PROCESSING, number) == 0 then open = 0 end -- an end that nobody charged
+        -- V is what was used: without the estimates for what runs, which may be far too high. Whoever comes now stands there.
+        if vt - open > V then call('HSET', P .. 'vt:' .. kind, 'V', string.format('%.3f', vt - open)) end
         local ulid = call('ZPOPMIN', P .. 'q:' .. kind .. ':' .. owner)[1]
         local j = ulid and job_load(ulid)
         if j and j.state == QUEUED and j.expires > 0 and j.attempt == 0 then
@@ -236,7 +251,7 @@ local function claim(args, at)
           call('ZADD', P .. 'leases', num(NOW + lease), ulid)
           job_save(ulid, j, '')
           index(ulid, j)
-          vt_write(kind, owner, vt + mean, mean)
+          vt_write(kind, owner, vt + mean, mean, open + j.cost)
           got, got_j = ulid, j
           vt = vt + mean
         end

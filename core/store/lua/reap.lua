@@ -44,7 +44,7 @@ local function lost(ulid, j)
     charge_measured(kind, j)
   else -- nothing shows that it ever began: free of charge
     j.attempt = j.attempt - 1
-    charge(kind, j.owner, -j.cost)
+    charge(kind, j.owner, j.cost, -j.cost)
   end
   if j.losses >= MAX_LOSSES then
     finish(ulid, j, FAILED, '{"error":{"code":"WORKER_LOST","message":"The worker was lost ' .. MAX_LOSSES .. ' times while it ran this job"}}')

@@ -15,7 +15,7 @@ if j.cancel == 1 or owner_gone(j.owner) then
   return {'ok'}
 end
 j.state, j.attempt, j.progress = QUEUED, j.attempt - 1, 0
-charge(kind, j.owner, -j.cost)
+charge(kind, j.owner, j.cost, -j.cost)
 job_save(ARGV[1], j, '')
 index(ARGV[1], j)
 enqueue(ARGV[1], j, kind)

@@ -12,5 +12,5 @@ if j.files > 0 then
   call('ZREM', P .. 'large', ARGV[5])
 end
 j.files = 0
-job_save(ARGV[5], j, ARGV[7])
+job_seal(ARGV[5], j, ARGV[7])
 return {'ok', owner, admin_flag(admin)}

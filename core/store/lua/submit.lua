@@ -43,11 +43,15 @@ end
 local most = may.max_queued or tonumber(ARGV[5])
 if most >= 0 and count(P .. 'i:' .. owner, QUEUED) + jobs > most then return refuse('QUEUE_FULL') end
 if not kinds_known(ARGV, FIRST + 1, JOB_ARGS) then return refuse('BUSY') end
-for at = FIRST, #ARGV, JOB_ARGS do
+for at = FIRST, jobs > 1 and #ARGV or 0, JOB_ARGS do -- one alone is told by its own SET
   if call('EXISTS', job_key(ARGV[at])) == 1 then return refuse('CONFLICT') end
 end
 local made = {}
-for at = FIRST, #ARGV, JOB_ARGS do made[#made + 1] = {ARGV[at], add_job(ARGV, at, owner, may.number)} end
+for at = FIRST, #ARGV, JOB_ARGS do
+  local j = add_job(ARGV, at, owner, may.number)
+  if not j then return refuse('CONFLICT') end
+  made[#made + 1] = {ARGV[at], j}
+end
 for _, one in ipairs(made) do answer(one[1], one[2]) end
 if ARGV[6] ~= '' then
   call('HSET', idem(day), ARGV[6], ARGV[FIRST] .. ' ' .. ARGV[7] .. ' ' .. num(NOW))

@@ -39,7 +39,11 @@ local function count(key, state, kind) -- kind nil: of all kinds
 end
 
 -- Kinds ("feature/model") have a small number for the index scores, given once, never reused.
-local function kind_name(k) return call('HGET', P .. 'kinds', '#' .. k) end
+local names = {} -- asked for in this call
+local function kind_name(k)
+  names[k] = names[k] or call('HGET', P .. 'kinds', '#' .. k)
+  return names[k]
+end
 
 -- Who watches is told that something has changed, not what: state-based, a lost word costs nothing but time.
 local function tell(owner, text)
@@ -48,21 +52,33 @@ local function tell(owner, text)
 end
 
 -- Where a queued job stands (0 = nowhere: not yet due), and when it may begin, ms from now (-1 = nobody knows).
+local paces = {} -- of kinds, in this call: ms that its jobs take, how many run
 local function place_of(ulid, j)
   local kind = kind_name(j.kind)
   local rank = call('ZRANK', P .. 'q:' .. kind .. ':' .. j.owner, ulid)
   if not rank then return 0, -1 end
-  local took = tonumber(call('HGET', P .. 'vt:' .. kind, 'M') or nil)
-  if not took then return rank + 1, -1 end
-  return rank + 1, took * math.ceil((rank + 1) / math.max(1, count(P .. 'i', PROCESSING, j.kind)))
+  local pace = paces[j.kind]
+  if not pace then
+    local took = tonumber(call('HGET', P .. 'vt:' .. kind, 'M') or nil)
+    pace = {took, took and math.max(1, count(P .. 'i', PROCESSING, j.kind))}
+    paces[j.kind] = pace
+  end
+  if not pace[1] then return rank + 1, -1 end
+  return rank + 1, pace[1] * math.ceil((rank + 1) / pace[2])
 end
 
--- What a client sees: the record, the place in the queue (0 = none), and when it may begin. A queued job of a deleted account reads as
--- cancelled until the reaper has come by.
-local function job_seen(ulid, j)
-  local record = job_answer(ulid, j)
-  if j.state ~= QUEUED then return record, 0, -1 end
-  local u = j.owner ~= '-' and call('HMGET', P .. 'u:' .. j.owner, 'status', 'deleted') or {}
+-- What a client sees: the record, the place in the queue (0 = none), and when it may begin. A queued job of a deleted account
+-- reads as cancelled until the reaper has come by. nil: there is none. One read, and the head of a job that is not queued is
+-- not taken apart: a page has up to 500.
+local owners = {} -- of queued jobs, in this call
+local function job_seen(ulid)
+  local record = call('GET', job_key(ulid))
+  if not record or #record < HEAD or string.sub(record, 1, 1) ~= '3' then return nil end
+  record = string.sub(record, 1, HEAD + n(record, 130, 137) + n(record, 138, 145))
+  if n(record, 2, 2) ~= QUEUED then return record, 0, -1 end
+  local j = head_parse(record)
+  local u = owners[j.owner] or (j.owner ~= '-' and call('HMGET', P .. 'u:' .. j.owner, 'status', 'deleted')) or {}
+  owners[j.owner] = u
   if u[1] == 'deleted' then
     j.state, j.ended = CANCELLED, tonumber(u[2] or NOW)
     return head_format(j) .. string.sub(record, HEAD + 1), 0, -1
