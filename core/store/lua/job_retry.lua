@@ -14,6 +14,6 @@ if j.state ~= FAILED and j.state ~= CANCELLED then return refuse('NOT_RETRIABLE'
 if num(j.rev) ~= ARGV[8] then return refuse('CONFLICT') end
 local new = add_job({ARGV[6], kind_name(j.kind), j.prio, j.max, '0', '0', ARGV[7]}, 1, j.owner, 0)
 if not new then return refuse('CONFLICT') end
-job_save(ARGV[5], j, ARGV[9])
+job_seal(ARGV[5], j, ARGV[9])
 local place, eta = place_of(ARGV[6], new)
 return {'ok', owner, admin_flag(admin), 0, ARGV[6], head_format(new), place, eta}
