@@ -55,6 +55,7 @@ static const struct row {
     [P3D_OPT_PREFIX] = {"prefix", "TEXT", "what its keys begin with (default 3daigc)", NULL},
     [P3D_OPT_FILES] = {"files", "DIR", "folder of its result files", NULL},
     [P3D_OPT_DRY_RUN] = {"dry-run", NULL, "read and judge everything, write nothing", NULL},
+    [P3D_OPT_REPAIR] = {"repair", NULL, "put right what is wrong; no job is lost, none runs twice", NULL},
     [P3D_OPT_HELP] = {"help", NULL, "this text", NULL},
 };
 

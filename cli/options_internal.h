@@ -41,6 +41,7 @@ enum p3d_option {
     P3D_OPT_PREFIX,
     P3D_OPT_FILES,
     P3D_OPT_DRY_RUN,
+    P3D_OPT_REPAIR,
     P3D_OPT_HELP,
     P3D_OPT__COUNT
 };

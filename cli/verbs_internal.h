@@ -30,6 +30,7 @@ int p3d_users_set_password(struct p3d_options *o);
 /* ---- migrate.c ---- */
 int p3d_migrate(struct p3d_options *o);
 
-/* ---- audit.c, keys.c ---- */
+/* ---- audit.c, keys.c, doctor.c ---- */
 int p3d_audit(struct p3d_options *o);
 int p3d_keys_rotate(struct p3d_options *o);
+int p3d_doctor(struct p3d_options *o);

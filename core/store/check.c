@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "p3d/doctor.h"
 #include "store_internal.h"
 
 #define SCHEMA "3"
@@ -50,6 +51,11 @@ static int judge(struct p3d_str text, struct p3d_error *err)
         (void)p3d_format(err->detail, sizeof err->detail, "Redis keeps no append-only file: "
                          "if it stops, everything since its last snapshot is lost. Set appendonly yes");
     return 0;
+}
+
+const char *p3d_store_schema(void)
+{
+    return SCHEMA;
 }
 
 static void check_free(struct check *c)
