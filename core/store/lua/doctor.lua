@@ -86,6 +86,7 @@ local function check_set(key, ulid, where, state, should, score, when)
 end
 local function check_job(ulid)
   local where = 'job_0' .. ulid
+  jobs = jobs + 1
   local j = record_of(ulid)
   if not j then return problem('record', where, '') end
   local kind = kind_name(j.kind)
