@@ -205,7 +205,7 @@ def test_where_nothing_runs():
         assert any(note.startswith("workers: ") for note in out["notes"])
         assert not p3d.processes()
         # The folder of results is another one.
-        root = os.path.join(p3d.data, "artifacts")
+        root = os.path.join(p3d.data, "jobs")
         os.rename(os.path.join(root, ".store-id"), os.path.join(root, ".kept"))
         notes = told(p3d)["notes"]
         assert "there is no artifact store at %s, and this Redis knows one" % root in notes, notes
