@@ -316,6 +316,15 @@ def test_a_lease_given_back_is_the_workers(q):
     q.places()
 
 
+def test_a_job_taken_out_leaves_no_owner_behind(q):
+    """The last one of its queue: its owner is not ready any more."""
+    have = healthy(q)
+    q.r.zadd(q_of(have, "f/failed"), {have["failed"]: 1})
+    q.r.zadd(W + "ready:f/failed", {have["owner"]: 1})  # its token is there still
+    assert diagnose(q, repair=True) == [("stray", "job_0" + have["failed"], "failed, in its queue", "1")]
+    assert diagnose(q) == []
+
+
 def test_ended_anew_is_not_retired_at_once(q):
     have = healthy(q)
     rewrite(q, have["completed"], 93, "%015d" % 1)  # ended in 1970
@@ -406,6 +415,10 @@ def test_what_is_legal(q):
     q.run("complete", *q.lease(ulid, record), "{}", 5, "0")
     running = q.submit(who, kind="f/eves")[4]
     assert q.claim(worker="w8", kinds=(("f/eves", -1),))[0] == running
+    once = q.submit(who, kind="f/once", expires=q.now() + 10 ** 9)[4]  # has begun: its deadline counts no more
+    ulid, record = q.claim(worker="w5", kinds=(("f/once", -1),))
+    assert ulid == once and q.run("fail", *q.lease(ulid, record), "{}", "1", 0, "0") == ["ok"]
+    assert q.job(once).state == "queued" and diagnose(q) == []
     q.run("account_drop", uid)
     assert diagnose(q) == []
     q.r.delete(W + "wake:" + KIND)
