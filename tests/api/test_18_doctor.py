@@ -167,6 +167,15 @@ def test_nobody_is_woken():
         assert [(x["what"], x["where"]) for x in out["problems"]] == [("wake", "ready:mesh_generation/tiny")]
         assert r.llen(wake) == 0
         assert told(p3d, "--repair")["repaired"] == 1 and r.llen(wake) == 1
+        # Away for a moment, as between a worker's token and its claim: not a problem.
+        r.delete(wake)
+        r.config_resetstat()
+        call = subprocess.Popen([BINARY, "doctor", "--json", "--config", p3d.config, "--data-dir", p3d.data], text=True,
+                                env=p3d.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        until(lambda: "cmdstat_llen" in r.info("commandstats"), what="the first look")
+        r.rpush(wake, "1")
+        out, err = call.communicate(timeout=60)
+        assert (call.returncode, json.loads(out)["problems"], err) == (0, [], "")
 
 
 def test_beyond_repair(p3d, ann):
