@@ -244,6 +244,9 @@ static const struct p3d_verb verbs[] = {
      "Sign URLs with a new key; those given out stay good until they end, or with --now end at "
      "once.",
      "  p3d keys rotate\n  p3d keys rotate --now\n"},
+    {"doctor", NULL, STORE_OPTIONS | P3D_OPT_BIT(P3D_OPT_REPAIR), false, p3d_doctor,
+     "Look for what is wrong with the queue, while everything goes on; exit status 0: nothing, or all is repaired.",
+     "  p3d doctor\n  p3d doctor --repair\n  p3d doctor --json | jq -r '.problems[].where'\n"},
     {"migrate", NULL, MIGRATE_OPTIONS, false, p3d_migrate,
      "Bring users, tokens, jobs and results of a 3DAIGC server. Run again, it brings what is new.",
      "  p3d migrate --from redis://127.0.0.1:6379/0 --files /srv/3daigc --dry-run\n"

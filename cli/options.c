@@ -63,6 +63,7 @@ static const struct row {
     [P3D_OPT_MODEL] = {"model", "NAME", "only jobs of this model", NULL},
     [P3D_OPT_JOB] = {NULL, "<job_id>", "a job_... id", NULL},
     [P3D_OPT_JOBS] = {NULL, "<job_id>...", "job_... ids", NULL},
+    [P3D_OPT_REPAIR] = {"repair", NULL, "put right what is wrong; no job is lost, none runs twice", NULL},
     [P3D_OPT_HELP] = {"help", NULL, "this text", NULL},
 };
 

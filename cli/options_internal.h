@@ -47,6 +47,7 @@ enum p3d_option {
     P3D_OPT_MODEL,
     P3D_OPT_JOB,  /* no flag: the one job that the verb is about */
     P3D_OPT_JOBS, /* no flag: any number of them, in words; the verb says when there are none */
+    P3D_OPT_REPAIR,
     P3D_OPT_HELP,
     P3D_OPT__COUNT
 };

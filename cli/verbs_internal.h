@@ -41,6 +41,7 @@ int p3d_jobs_retry(struct p3d_options *o);
 int p3d_jobs_cancel(struct p3d_options *o);
 int p3d_jobs_delete(struct p3d_options *o);
 
-/* ---- audit.c, keys.c ---- */
+/* ---- audit.c, keys.c, doctor.c ---- */
 int p3d_audit(struct p3d_options *o);
 int p3d_keys_rotate(struct p3d_options *o);
+int p3d_doctor(struct p3d_options *o);

@@ -109,6 +109,41 @@ static int load(struct p3d_artifacts *a, const char *name, const struct content 
     return status < 0 ? status : 0;
 }
 
+static int take_id(struct p3d_artifacts *a, struct content *c, struct p3d_error *err)
+{
+    if (c->n && c->p[c->n - 1] == '\n')
+        c->n--;
+    bool good = c->n == 32;
+    for (size_t i = 0; good && i < c->n; i++)
+        good = c->p[i] && strchr("0123456789abcdef", c->p[i]);
+    if (!good)
+        return p3d_fail(err, P3D_E_IO, "%.300s/" ID " does not hold 32 hexadecimal digits",
+                        a->root);
+    memcpy(a->id, c->p, 32);
+    a->id[32] = 0;
+    return 0;
+}
+
+int p3d_artifacts_peek(const char *root, char *ret_id, struct p3d_error *err)
+{
+    struct content c;
+    struct stat st;
+    P3D_CLEANUP(p3d_closep) int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct p3d_artifacts a = {.rootfd = fd, .root = (char *)(uintptr_t)root};
+    if (fd < 0 && errno == ENOENT)
+        return P3D_E_NOT_FOUND;
+    if (fd < 0)
+        return p3d_fail(err, P3D_E_IO, "%.300s cannot be opened: %s", root, strerror(errno));
+    int status = read_file(&a, ID, &c, &st, err);
+    if (status == 0)
+        return P3D_E_NOT_FOUND;
+    if (status > 0)
+        status = take_id(&a, &c, err);
+    if (status == 0)
+        memcpy(ret_id, a.id, sizeof a.id);
+    return status;
+}
+
 int p3d_store_id_load(struct p3d_artifacts *a, struct p3d_error *err)
 {
     unsigned char raw[16];
@@ -120,17 +155,7 @@ int p3d_store_id_load(struct p3d_artifacts *a, struct p3d_error *err)
     int status = load(a, ID, &fresh, &c, &st, err);
     if (status)
         return status;
-    if (c.n && c.p[c.n - 1] == '\n')
-        c.n--;
-    bool good = c.n == 32;
-    for (size_t i = 0; good && i < c.n; i++)
-        good = c.p[i] && strchr("0123456789abcdef", c.p[i]);
-    if (!good)
-        return p3d_fail(err, P3D_E_IO, "%.300s/" ID " does not hold 32 hexadecimal digits",
-                        a->root);
-    memcpy(a->id, c.p, 32);
-    a->id[32] = 0;
-    return 0;
+    return take_id(a, &c, err);
 }
 
 int p3d_store_key_load(struct p3d_artifacts *a, struct p3d_error *err)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "p3d/doctor.h"
 #include "store_internal.h"
 
 #define SCHEMA "3"
@@ -55,6 +56,11 @@ static int judge(const struct p3d_store *s, struct p3d_str text, struct p3d_erro
                      unlimited ? "Redis has no maxmemory: set it, or redis.memory_limit, so that submits are refused "
                                  "before the machine runs out of memory" : "");
     return 0;
+}
+
+const char *p3d_store_schema(void)
+{
+    return SCHEMA;
 }
 
 static void check_free(struct check *c)

@@ -78,7 +78,7 @@ add_custom_command(OUTPUT "${p3d_scripts_c}"
   COMMAND "${CMAKE_COMMAND}" -D "NAMES=${p3d_scripts_def}" -D "LUA=${P3D_LUA_DIR}" -D "OUT=${p3d_scripts_c}"
     -P "${CMAKE_CURRENT_LIST_FILE}"
   DEPENDS "${p3d_scripts_def}" "${P3D_LUA_DIR}/common.lua" "${P3D_LUA_DIR}/directory.lua" "${P3D_LUA_DIR}/work.lua"
-    "${P3D_LUA_DIR}/queue.lua" "${P3D_LUA_DIR}/token.lua" ${p3d_lua} "${CMAKE_CURRENT_LIST_FILE}"
+    "${P3D_LUA_DIR}/queue.lua" "${P3D_LUA_DIR}/token.lua" "${P3D_LUA_DIR}/doctor.lua" ${p3d_lua} "${CMAKE_CURRENT_LIST_FILE}"
   COMMENT "Embedding the Lua scripts" VERBATIM)
 # The target lives one folder up, so the rule needs a target of its own here.
 add_custom_target(p3d-scripts DEPENDS "${p3d_scripts_c}")

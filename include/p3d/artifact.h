@@ -29,6 +29,10 @@ struct p3d_artifact {
  * Errors: P3D_E_IO with what and where. */
 P3D_MUST int p3d_artifacts_open(const char *root, struct p3d_artifacts **ret, struct p3d_error *err);
 const char *p3d_artifacts_id(const struct p3d_artifacts *a);
+/* The id of the store at root, which is not made. ret_id holds P3D_ARTIFACTS_ID_SIZE.
+ * Errors: P3D_E_NOT_FOUND there is none; P3D_E_IO with what and where. */
+#define P3D_ARTIFACTS_ID_SIZE 33
+P3D_MUST int p3d_artifacts_peek(const char *root, char *ret_id, struct p3d_error *err);
 /* 32 random bytes of this store, in <root>/.store-key (0600), made when absent by the same open: the half of the keys of
  * signed URLs that is not in Redis. A file of another length, a link, or one that others may use: open answers P3D_E_IO.
  * Lives as long as the handle. */

@@ -21,6 +21,8 @@
 
 struct p3d_audit_entry;
 struct p3d_config;
+struct p3d_doctor_about;
+struct p3d_doctor_page;
 struct p3d_key_half;
 struct p3d_loop;
 struct p3d_store;
@@ -37,6 +39,8 @@ struct p3d_answer {
     const struct p3d_audit_entry *audit;
     const struct p3d_key_half *keys;
     bool legacy_tokens;
+    const struct p3d_doctor_page *doctor; /* this and the next: doctor.h */
+    const struct p3d_doctor_about *about;
     const struct p3d_job *jobs;
     size_t n;                   /* of users, tokens, entries, keys or jobs */
     int64_t total;              /* of lists */

@@ -13,6 +13,7 @@
 #include "core/store/conn_parts_internal.h"
 #include "core/store/store_internal.h"
 #include "p3d/config.h"
+#include "p3d/doctor.h"
 #include "p3d/lease.h"
 #include "p3d/records.h"
 #include "p3d/retry.h"
@@ -110,10 +111,21 @@ static const struct p3d_retry retry = {.from = {"job_001ARZ3NDEKTSV4RRFFQ69G5FAV
                                        .detail = object};
 CALL(job_retry, &who, &retry)
 CALL(check, "store-id", &p->why)
+static const struct p3d_doctor doctor = {.repair = true, .lease_ms = 30000};
+CALL(doctor_keys, &doctor, "0")
+CALL(doctor_members, &doctor, "0", "ended")
+CALL(doctor_wake, &doctor, "f/m", 1)
+CALL(doctor_bytes, &doctor, "0", "")
+CALL(doctor_note, "1 of 1 problems")
 
 static int call_keys(struct peer *p)
 {
     return p3d_store_keys(&p->store, on_answer, p);
+}
+
+static int call_doctor_about(struct peer *p)
+{
+    return p3d_store_doctor_about(&p->store, on_answer, p);
 }
 
 static int call_ping(struct peer *p)
@@ -193,6 +205,12 @@ static int (*const calls[])(struct peer *p) = {
     call_job_delete,
     call_result_drop,
     call_job_retry,
+    call_doctor_keys,
+    call_doctor_members,
+    call_doctor_wake,
+    call_doctor_bytes,
+    call_doctor_note,
+    call_doctor_about,
 };
 
 /* ---- what an answer holds ---- */
@@ -235,8 +253,33 @@ static void check_entry(const struct p3d_audit_entry *e)
         check_str(p3d_str_z(all[i]));
 }
 
+static void check_page(const struct p3d_doctor_page *page)
+{
+    check_str(p3d_str_z(page->cursor));
+    for (size_t i = 0; i < page->walks_n; i++)
+        check_str(p3d_str_z(page->walks[i]));
+    for (size_t i = 0; i < page->n; i++) {
+        FUZZ_CHECK((unsigned)page->findings[i].what < P3D_AILMENT__COUNT);
+        check_str(p3d_str_z(page->findings[i].where));
+        check_str(p3d_str_z(page->findings[i].detail));
+    }
+}
+
+static void check_about(const struct p3d_doctor_about *about)
+{
+    FUZZ_CHECK(memchr(about->version, 0, sizeof(about->version)) != NULL);
+    FUZZ_CHECK(memchr(about->policy, 0, sizeof(about->policy)) != NULL);
+    FUZZ_CHECK(memchr(about->fsync, 0, sizeof(about->fsync)) != NULL);
+    FUZZ_CHECK(memchr(about->schema, 0, sizeof(about->schema)) != NULL);
+    FUZZ_CHECK(memchr(about->home, 0, sizeof(about->home)) != NULL);
+}
+
 static void check_answer(const struct p3d_answer *a)
 {
+    if (a->doctor != NULL)
+        check_page(a->doctor);
+    if (a->about != NULL)
+        check_about(a->about);
     for (size_t i = 0; i < a->n && a->tokens != NULL; i++)
         check_token(&a->tokens[i]);
     for (size_t i = 0; i < a->n && a->audit != NULL; i++)

@@ -58,6 +58,27 @@ static void bad_roots(void **state)
     assert_null(store);
 }
 
+static void peeked(void **state)
+{
+    struct fixture *f = *state;
+    struct p3d_error err = {0};
+    char id[P3D_ARTIFACTS_ID_SIZE] = "untouched";
+    assert_int_equal(p3d_artifacts_peek("nowhere", id, &err), P3D_E_NOT_FOUND);
+    assert_int_equal(access("nowhere", F_OK), -1);
+    assert_int_equal(mkdir("empty", 0700), 0);
+    assert_int_equal(p3d_artifacts_peek("empty", id, &err), P3D_E_NOT_FOUND);
+    assert_int_equal(fixture_count("empty"), 0); /* looking makes nothing */
+    fixture_write("file", "x", 1);
+    assert_int_equal(p3d_artifacts_peek("file", id, &err), P3D_E_IO);
+    assert_non_null(strstr(err.detail, "file cannot be opened"));
+    assert_string_equal(id, "untouched");
+    assert_int_equal(p3d_artifacts_peek("root", id, &err), 0);
+    assert_string_equal(id, p3d_artifacts_id(f->store));
+    fixture_write("root/.store-id", "xyz\n", 4);
+    assert_int_equal(p3d_artifacts_peek("root", id, &err), P3D_E_IO);
+    assert_non_null(strstr(err.detail, "does not hold 32"));
+}
+
 static void store_key(void **state)
 {
     struct fixture *f = *state;
@@ -299,7 +320,7 @@ static void content_types(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(store_id), TEST(bad_roots), TEST(one_id_for_all), TEST(store_key),     TEST(bad_keys),
+        TEST(store_id), TEST(peeked), TEST(bad_roots), TEST(one_id_for_all), TEST(store_key),     TEST(bad_keys),
         TEST(reading),  TEST(removing),  TEST(readiness),      TEST(content_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
