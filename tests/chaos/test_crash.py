@@ -7,6 +7,7 @@ import concurrent.futures
 import hashlib
 import os
 import random
+import re
 import signal
 import time
 
@@ -109,6 +110,25 @@ def test_worker_killed_in_the_middle_of_a_job():
         assert p3d.ran() == [job, job]
         assert ann.download(job).content == TINY_GLB
         assert any(name in line and "KILL" in line.upper() for line in p3d.log().splitlines()), "no obituary"
+
+
+def test_a_worker_that_was_frozen_past_its_lease_leaves_nothing():
+    """It finds its runner's result and copies it; meanwhile it learns that its lease is lost."""
+    with P3D(models={"large": GATED + "head -c 50000000 /dev/zero >> outputs/result.glb\n"}) as p3d:
+        ann = p3d.register("ann")
+        job = ann.submit("x")
+        frozen = p3d.pid(worker_of(p3d, until(lambda: runners(p3d, "large.sh"), what="the runner")[0]))
+        wait_confirmed(p3d, job)
+        os.kill(frozen, signal.SIGSTOP)
+        until(lambda: p3d.ran() == [job, job], 15, "the second attempt")
+        store = os.path.join(p3d.data, "jobs", job)
+        until(lambda: len(os.listdir(store)) == 1, 5, "the log of the first attempt to go")
+        p3d.open_gate()
+        shapes.job(ann.wait(job), status="completed", attempt=2)
+        os.kill(frozen, signal.SIGCONT)
+        until(lambda: re.search(r"job_dropped job=%s attempt=1" % job, p3d.log()), 15, "the frozen worker to give up")
+        assert len(os.listdir(store)) == 1
+        assert len(ann.download(job).content) == len(TINY_GLB) + 50000000
 
 
 def test_a_job_that_kills_its_worker_three_times_fails():
