@@ -108,7 +108,7 @@ def ends(facts, verdict):
                 verdict.add("double", "%s had another result before" % job, row["t"])
     first = {}
     for row in facts.seen:  # each job is watched by one client, so its notes are in order
-        if row["id"] in first and row["state"] not in FINAL:
+        if row["id"] in first and row["state"] not in FINAL + ("404",):
             verdict.add("double", "%s was %s after it was %s" % (row["id"], row["state"], first[row["id"]][0]),
                         first[row["id"]][1])
         if row["state"] in FINAL:

@@ -1,12 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Processes die at bad moments. What was acknowledged is kept, runs, and counts once.
-
-CHAOS_SEED=N pytest -k ledger: another order of deaths.
-"""
-import concurrent.futures
-import hashlib
+"""Processes die at bad moments. What was acknowledged is kept, runs, and counts once. Many deaths: test_storm.py."""
 import os
-import random
 import re
 import signal
 import time
@@ -65,17 +59,6 @@ def submit(p3d, token, prompt, key, seconds=60):
             client.session.close()
         select_wait(0.02)
     raise AssertionError("not acknowledged in %s s: %s" % (seconds, met))
-
-
-def steady(call, seconds=30):
-    """The answer of a call that may be made again: 503 and broken connections are told to wait."""
-    def probe():
-        try:
-            r = call()
-        except requests.exceptions.ConnectionError:
-            return None
-        return r if r.status_code != 503 else None
-    return until(probe, seconds, "an answer")
 
 
 def wait_through(p3d, token, job_id, seconds=60):
@@ -293,47 +276,3 @@ def test_all_killed_at_once():
         for job in jobs:
             shapes.job(wait_through(p3d, ann.token, job), status="completed")
         assert set(p3d.ran()) == set(jobs)
-
-
-# Something that takes a moment and whose result can be told from every other's.
-NAMED = "sleep 0.15\n" + TINY + 'printf "%s" "$P3D_JOB_ID" >> outputs/result.glb\n'
-
-
-def test_ledger():
-    """60 jobs by careful clients while roles are killed: none is lost, none is there twice, each result is its own."""
-    dice = random.Random(int(os.environ.get("CHAOS_SEED", "4")))
-    with P3D(models={"named": NAMED}, processes=2, workers=2,
-             config={"redis": {"timeout_ms": 1000}}) as p3d:
-        ann = p3d.register("ann")
-        ledger, met = {}, set()
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            waiting = [pool.submit(submit, p3d, ann.token, "entry %d" % n, "ledger-%d" % n) for n in range(60)]
-            kills = []
-            for n, answer in enumerate(waiting):
-                ledger[n], seen = answer.result()
-                met |= seen
-                if n % 6 == 5:
-                    up = until(lambda: sorted(set(p3d.pids()) - {"supervisor"})[2:] and sorted(p3d.pids()), 30,
-                               "some roles to be up again")
-                    kills.append(dice.choice([name for name in up if name != "supervisor"]))
-                    try:
-                        p3d.kill(kills[-1])
-                    except (OSError, ValueError):
-                        pass  # dead already and not yet replaced
-        assert len(set(kills)) >= 3, kills
-        assert met <= {"connection", 503}, met
-        assert len(set(ledger.values())) == 60
-        for n, job_id in ledger.items():
-            job = shapes.job(wait_through(p3d, ann.token, job_id, 90), status="completed")
-            assert job["inputs"] == {"prompt": "entry %d" % n}
-            want = TINY_GLB + job_id.encode()
-            r = steady(lambda: Client(p3d.base, ann.token).download(job_id))
-            assert r.status_code == 200 and r.content == want
-            assert r.headers["ETag"] == '"%s"' % hashlib.sha256(want).hexdigest()
-        page = steady(lambda: ann.get(JOBS + "history?limit=500")).json()
-        assert sorted(row["job_id"] for row in page["jobs"]) == sorted(ledger.values())
-        # The same keys once more: the same jobs, nothing new.
-        for n in (0, 17, 59):
-            assert submit(p3d, ann.token, "entry %d" % n, "ledger-%d" % n)[0] == ledger[n]
-        stats = ann.ok("GET", "/api/v1/system/jobs/queue/stats")["data"]
-        assert (stats["completed_jobs"], stats["pending_jobs"], stats["processing_jobs"]) == (60, 0, 0)
