@@ -46,7 +46,7 @@ class Verdict:
 
 def judge(facts):
     verdict = Verdict(facts)
-    for look in (acknowledged, keys, ends, results, announced, observed, leftovers, behaviour):
+    for look in (acknowledged, keys, both, ends, results, announced, observed, leftovers, behaviour):
         look(facts, verdict)
     return verdict
 
@@ -85,6 +85,17 @@ def keys(facts, verdict):
     for (key, n), jobs in found.items():
         if len(jobs) > 1:
             verdict.add("duplicates", "%s[%s]: %s" % (key, n, " ".join(sorted(jobs))))
+
+
+def both(facts, verdict):
+    """The server says what Redis has."""
+    for job, record in facts.records.items():
+        status, value = facts.jobs[job]
+        if status == 200 and (value["status"], value["attempt"]) != (record.state, record.attempt):
+            verdict.add("broken", "%s is %s (%d) in Redis, but answers %s (%d)"
+                        % (job, record.state, record.attempt, value["status"], value["attempt"]))
+    if not facts.acks:
+        verdict.add("wrong", "nothing was acknowledged, so nothing was learnt")
 
 
 def final_face(value):
