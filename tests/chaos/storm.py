@@ -4,7 +4,7 @@
 was acknowledged must be there, once. Exit status 0 clean, 1 the oracle found something (or nothing was learnt), 2 usage.
 
   scripts/chaos                                   40 faults of all kinds, about a minute
-  scripts/chaos --kills 500 --seed 7              by hand, half an hour
+  scripts/chaos --kills 500 --seed 7              by hand, about nine minutes
   scripts/chaos --kills 200 --only worker,worker-stop --report storm.json
   scripts/chaos --seconds 600 --kills 0 --durability everysec --keep
 """
