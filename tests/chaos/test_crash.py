@@ -114,6 +114,43 @@ def test_a_worker_that_was_frozen_past_its_lease_leaves_nothing():
         assert len(ann.download(job).content) == len(TINY_GLB) + 50000000
 
 
+def sleeps(pid, looks=5):
+    """For until(): it waits for something, whenever one looks."""
+    row = []
+
+    def probe():
+        with open("/proc/%d/stat" % pid) as f:
+            row.append(f.read().rsplit(")", 1)[1].split()[0] == "S")
+        return len(row) >= looks and all(row[-looks:])
+    return probe
+
+
+def test_a_result_that_is_refused_does_not_stay():
+    """The worker has said that it is done, but Redis died before it listened; by the next time the job is cancelled."""
+    with P3D(models={"gated": GATED}) as p3d:
+        ann = p3d.register("ann")
+        job = ann.submit("x")
+        name = worker_of(p3d, until(lambda: runners(p3d), what="the runner")[0])
+        worker, redis = p3d.pid(name), p3d.pid("redis")
+        wait_confirmed(p3d, job)
+        os.kill(redis, signal.SIGSTOP)
+        p3d.open_gate()
+        attempt = os.path.join(p3d.data, "jobs", job, os.listdir(os.path.join(p3d.data, "jobs", job))[0])
+        until(lambda: os.path.exists(os.path.join(attempt, "result.glb")), 5, "the result")
+        until(lambda: not os.listdir(os.path.join(p3d.data, "work", name.split("-")[1])), 5, "the end of the copying")
+        until(sleeps(worker), 5, "the worker to have said so")
+        os.kill(worker, signal.SIGSTOP)
+        os.kill(redis, signal.SIGKILL)
+        until(lambda: ann.post("/api/v1/jobs/%s/cancel" % job).status_code == 200, 15, "to be cancelled")
+        assert ann.wait(job, seconds=20)["status"] == "cancelled"  # when the lease is over
+        os.kill(worker, signal.SIGCONT)
+        until(lambda: "lease_lost job=%s" % job in p3d.log(), 10, "the worker to be refused")
+        until(lambda: not os.path.exists(os.path.join(attempt, "result.glb")), 5, "its result to go")
+        p3d.close_gate()
+        p3d.open_gate()
+        assert ann.wait(ann.submit("next"))["status"] == "completed"
+
+
 def test_a_job_that_kills_its_worker_three_times_fails():
     with P3D(models={"gated": GATED}, workers=1) as p3d:
         ann = p3d.register("ann")

@@ -58,7 +58,8 @@ static void on_told(void *priv, int err, const struct p3d_answer *answer)
         told(w, answer, c->sent_ms);
     } else if (err == P3D_E_STALE) {
         p3d_work_log(w, P3D_LOG_WARN, "lease_lost");
-        p3d_work_over(w);
+        w->a->told = false; /* it is known now that it did not count: what was published goes */
+        p3d_work_end(w, P3D_END_DROP, NULL, false, "", P3D_ON_KILL);
     } else if (err == P3D_E_STORE_DOWN) {
         p3d_timer_set(w->loop, &w->finish_at, AGAIN_MS);
     } else {
