@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 
+import redis  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 for folder in (HERE, os.path.join(os.path.dirname(HERE), "support")):
     if folder not in sys.path:
@@ -154,8 +156,11 @@ class Storm:
         state = {"since": None, "left": None}
 
         def calm():
-            with self.faults.client() as r:
-                state["left"] = [u for u, rec in queue_state.records(r).items() if rec.state in ("queued", "processing")]
+            try:
+                with self.faults.client() as r:
+                    state["left"] = [u for u, j in queue_state.records(r).items() if j.state in ("queued", "processing")]
+            except redis.RedisError:  # not yet started again
+                state["left"] = ["?"]
             now = time.monotonic()
             state["since"] = None if state["left"] else state["since"] or now
             select_wait(0.1)
