@@ -4,6 +4,7 @@ what Redis and the artifact store hold. Gathers; does not judge (oracle.py)."""
 import hashlib
 import json
 import os
+import re
 
 import notes
 import queue_state
@@ -25,15 +26,19 @@ class Facts:
     """intents, acks, seen, odd: the notes. ran: attempt name -> (job, number, wall s). jobs: id -> (status, JSON) of
     every id that anybody knows. history: ids. served: id -> Served of all final ones. records: id -> queue_state.Record.
     tree: id -> attempt -> names. strays: what else is in the store. leases. places: what breaks an invariant, or None.
-    events: id -> [(revision, state, t)]. redis_kills: monotonic s. durability."""
+    claims: id -> pids of the workers that had it. killed: pids that the storm killed. events: id -> [(revision, state, t)].
+    redis_kills: monotonic s. durability."""
 
     def __init__(self, folder):
         for name, kind in (("intents", "intent"), ("acks", "ledger"), ("seen", "seen"), ("odd", "odd")):
             setattr(self, name, notes.rows(folder, kind))
-        self.events, self.redis_kills, self.durability = {}, [], "always"
+        self.events, self.redis_kills, self.killed, self.durability = {}, [], set(), "always"
 
     def gather(self, p3d, admin):
         self.ran = read_ran(p3d.folder)
+        self.claims = {}
+        for pid, job in re.findall(r"work-\d+\[(\d+)\] job_claimed job=(\S+)", p3d.log()):
+            self.claims.setdefault(job, set()).add(int(pid))
         with p3d.redis() as r:
             self.records = {"job_0" + ulid: record for ulid, record in queue_state.records(r).items()}
             self.leases = [ulid.decode() for ulid in r.zrange(queue_state.W + "leases", 0, -1)]

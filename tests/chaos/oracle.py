@@ -12,7 +12,8 @@
 
 A job whose submit was never acknowledged may be there or not: that it was intended is enough. With redis.durability
 everysec the last two seconds before Redis died are not promised: what rests on a note of that time is not counted, but
-named as `unsynced`.
+named as `unsynced`. What a worker had copied for an attempt that did not count, when the storm killed that very worker, lies
+with its job until this is deleted: named as `orphaned`.
 """
 import collections
 
@@ -20,13 +21,14 @@ from facts import FINAL, detail
 from plans import right
 
 KINDS = ("lost", "double", "duplicates", "ghosts", "leaks", "broken", "wrong")
+EXCUSED = ("unsynced", "orphaned")
 UNSYNCED_SECONDS = 2.2  # a sync a second, one second late, and the time to be killed
 EARLY_SECONDS = 0.02    # two clocks are read
 
 
 class Verdict:
     def __init__(self, facts):
-        self.facts, self.unsynced = facts, []
+        self.facts, self.unsynced, self.orphaned = facts, [], []
         for kind in KINDS:
             setattr(self, kind, [])
 
@@ -36,12 +38,16 @@ class Verdict:
             t <= kill <= t + UNSYNCED_SECONDS for kill in self.facts.redis_kills)
         (self.unsynced if excused else getattr(self, kind)).append(what)
 
+    def leak_of(self, job, what):
+        dead = self.facts.claims.get(job, set()) & self.facts.killed
+        (self.orphaned if dead else self.leaks).append(what)
+
     @property
     def clean(self):
         return not any(getattr(self, kind) for kind in KINDS)
 
     def figures(self):
-        return {kind: len(getattr(self, kind)) for kind in KINDS + ("unsynced",)}
+        return {kind: len(getattr(self, kind)) for kind in KINDS + EXCUSED}
 
 
 def judge(facts):
@@ -196,10 +202,11 @@ def leftovers(facts, verdict):
         accepted = "%s-%s" % (record.fence, record.nonce)
         for attempt, names in attempts.items():
             if attempt != accepted:
-                verdict.add("leaks", "files of attempt %s of %s; %s counted" % (attempt, job, accepted))
+                verdict.leak_of(job, "files of attempt %s of %s; %s counted" % (attempt, job, accepted))
+                continue
             wanted = {".log", "result.glb"} if record.state == "completed" else {".log"}
             for name in sorted(set(names) - wanted):
-                verdict.add("leaks", "%s of %s, which is %s" % (name, job, record.state))
+                verdict.leak_of(job, "%s of %s, which is %s" % (name, job, record.state))
     for path in facts.strays:
         verdict.add("leaks", path)
     for ulid in facts.leases:

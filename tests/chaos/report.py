@@ -8,7 +8,7 @@ import time
 
 import notes
 from faults import KINDS
-from oracle import KINDS as FOUND
+from oracle import EXCUSED, KINDS as FOUND
 
 PIPE_SECONDS, TERMINAL_SECONDS = 5, 0.2
 
@@ -108,7 +108,7 @@ def show(figures, verdict):
           + ", ".join("%s %d" % kv for kv in figures["states"].items()))
     for kind, row in figures["recovery_seconds"].items():
         print("  recovery %-11s n %-4d p50 %.3f s  p99 %.3f s  max %.3f s" % (kind, row["n"], row["p50"], row["p99"], row["max"]))
-    print("  " + "  ".join("%s %d" % (kind, figures[kind]) for kind in FOUND + ("unsynced",)))
+    print("  " + "  ".join("%s %d" % (kind, figures[kind]) for kind in FOUND + EXCUSED))
     for kind in FOUND:
         for what in getattr(verdict, kind)[:10]:
             print("    %s: %s" % (kind, what))

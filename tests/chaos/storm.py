@@ -187,6 +187,7 @@ class Storm:
         facts.events = self.observer.events
         facts.durability = self.o.durability
         facts.redis_kills = [e["t"] for e in self.faults.events if e["kind"] == "redis"]
+        facts.killed = {e["pid"] for e in self.faults.events if e["kind"] == "worker"}
         self.facts = facts.gather(self.p3d, self.p3d.client(self.admin.token))
         return oracle.judge(self.facts)
 
@@ -244,7 +245,7 @@ class Storm:
                 self.delete(verdict)
             self.end(verdict)
             figures.update(verdict.figures(), clean=verdict.clean,
-                           found={kind: getattr(verdict, kind)[:50] for kind in oracle.KINDS + ("unsynced",)})
+                           found={kind: getattr(verdict, kind)[:50] for kind in oracle.KINDS + oracle.EXCUSED})
             kept = self.o.keep or not verdict.clean
             if kept:
                 figures["folder"] = self.folder

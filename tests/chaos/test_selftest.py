@@ -272,3 +272,15 @@ def test_what_everysec_does_not_promise(facts):
         miss_for_a_while(tampered)  # at 0
         verdict = oracle.judge(tampered)
         assert verdict.clean == excused and bool(verdict.unsynced) == excused
+
+
+def test_what_a_killed_worker_may_leave(facts):
+    """Excused are files of attempts of the job that a killed worker had, nothing else."""
+    for tamper, excusable in ((keep_other_attempt, True), (keep_file, True), (keep_job, False), (keep_stray, False)):
+        tampered = copy.deepcopy(facts)
+        tamper(tampered)
+        tampered.killed = {pid for pids in tampered.claims.values() for pid in pids}
+        verdict = oracle.judge(tampered)
+        assert verdict.clean == excusable and bool(verdict.orphaned) == excusable, (tamper, verdict.figures())
+        tampered.killed = {1}
+        assert oracle.judge(tampered).leaks
