@@ -9,37 +9,18 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
+import queue_state  # noqa: E402
 from private_redis import PrivateRedis  # noqa: E402
+from queue_state import STATES, Record  # noqa: E402,F401
 
 LUA = os.path.join(ROOT, "core", "store", "lua")
 KIND, OTHER = "mesh_generation/lettering", "mesh_generation/other"
-STATES = ["queued", "processing", "completed", "failed", "cancelled"]
 
 
 def text(x):
     if isinstance(x, bytes):
         return x.decode()
     return [text(y) for y in x] if isinstance(x, list) else x
-
-
-class Record:
-    """The fixed head of a job record, by the layout of docs/redis-schema.md."""
-    FIELDS = [("version", 1), ("state", 1), ("priority", 1), ("kind", 3), ("attempt", 3), ("max_attempts", 3),
-              ("losses", 3), ("confirmed", 1), ("cancel", 1), ("progress", 5), ("rev", 10), ("fence", 15),
-              ("nonce", 16), ("created", 15), ("started", 15), ("ended", 15), ("owner", 21), ("spec_len", 8),
-              ("detail_len", 8), ("cost", 9), ("token", 10),
-              ("files", 15), ("expires", 15)]
-
-    def __init__(self, raw):
-        at = 0
-        for name, width in self.FIELDS:
-            value = raw[at:at + width]
-            setattr(self, name, value.strip() if name in ("nonce", "owner") else int(value))
-            at += width
-        self.state = STATES[self.state]
-        self.spec = raw[at:at + self.spec_len]
-        self.detail = raw[at + self.spec_len:at + self.spec_len + self.detail_len]
-        self.fence = str(self.fence)
 
 
 class Queue:
@@ -122,48 +103,14 @@ class Queue:
         return self.run("reap", lease, age, jobs, size)
 
     def zset(self, key):
-        return {name.decode(): score for name, score in self.r.zrange(key, 0, -1, withscores=True)}
+        return queue_state.zset(self.r, key)
 
     def tails(self, prefix):
-        return {key.decode()[len(prefix):] for key in self.r.scan_iter(prefix + "*", count=1000)}
+        return queue_state.tails(self.r, prefix)
 
     def places(self):
         """The invariants of docs/redis-schema.md, on everything there is. Returns ulid -> state."""
-        W = "p3d:{0}:"
-        ulids = sorted(self.tails(W + "job:"))
-        records = {u: Record(raw.decode()) for u, raw in zip(ulids, self.r.mget([W + "job:" + u for u in ulids]) if ulids else [])}
-        kinds = {int(k[1:]): v.decode() for k, v in self.r.hgetall(W + "kinds").items() if k[:1] == b"#" and len(k) > 1}
-        leases, scheduled, ended, deadlines, purge = (self.zset(W + n) for n in ("leases", "scheduled", "ended", "deadlines", "purge"))
-        index = self.zset(W + "i")
-        of_owner = {o: self.zset(W + "i:" + o) for o in self.tails(W + "i:")}
-        queues = {q: self.zset(W + "q:" + q) for q in self.tails(W + "q:")}
-        ready = {k: self.zset(W + "ready:" + k) for k in self.tails(W + "ready:")}
-        parked = {o: {k.decode() for k in self.r.smembers(W + "parked:" + o)} for o in self.tails(W + "parked:")}
-        owners_parked = {o.decode() for o in self.r.smembers(W + "parked")}
-        for ulid, rec in records.items():
-            queue = kinds[rec.kind] + ":" + rec.owner
-            queued = ulid in queues.get(queue, {})
-            place = queued + (ulid in leases) + (ulid in scheduled)
-            assert place == (rec.state in ("queued", "processing")), (ulid, rec.state, place)
-            assert (ulid in leases) == (rec.state == "processing")
-            score = (STATES.index(rec.state) * 512 + rec.kind) * 2 ** 41 + rec.created - 1577836800000
-            assert index[ulid] == score and of_owner[rec.owner][ulid] == score, ulid
-            assert (ulid in ended) == (rec.state in ("completed", "failed", "cancelled")), (ulid, rec.state)
-            assert (ulid in deadlines) == (rec.state == "queued" and rec.expires > 0 and rec.attempt == 0), ulid
-        for name, found in [("i", index), ("leases", leases), ("scheduled", scheduled), ("ended", ended),
-                            ("deadlines", deadlines), *of_owner.items(), *queues.items()]:
-            assert set(found) <= set(records), "%s points to nothing" % name
-        for queue in queues:
-            kind, owner = queue.rsplit(":", 1)
-            is_ready, is_parked = owner in ready.get(kind, {}), kind in parked.get(owner, set())
-            assert is_ready != is_parked, (queue, is_ready, is_parked)
-        assert set(parked) <= owners_parked
-        for kind in ready:
-            assert self.r.llen(W + "wake:" + kind) == 1, "nobody is woken for " + kind
-        assert self.tails(W + "gone:") == set(purge)
-        assert set(self.zset(W + "large")) == {u for u, rec in records.items() if rec.state == "completed" and rec.files}
-        assert int(self.r.get(W + "bytes") or 0) == sum(rec.files for rec in records.values() if rec.state == "completed")
-        return {ulid: rec.state for ulid, rec in records.items()}
+        return queue_state.places(self.r)
 
 
 @pytest.fixture(scope="session")

@@ -124,10 +124,12 @@ class Client:
 
 
 class P3D:
-    """models: of the feature mesh_generation, name -> what model_row() takes. config: sections, merged into ours."""
+    """models: of the feature mesh_generation, name -> what model_row() takes. config: sections, merged into ours.
+    binary: another build of p3d."""
 
     def __init__(self, models=None, config=None, folder=None, environment=None, start=True, workers=2, processes=1,
-                 default=None):
+                 default=None, binary=None):
+        self.binary = binary or BINARY
         self.folder = folder or tempfile.mkdtemp(prefix="p3d-test-")
         self.data = os.path.join(self.folder, "data")
         self.config = os.path.join(self.folder, "config.yaml")
@@ -184,7 +186,7 @@ class P3D:
     def start(self, seconds=60, wait=True):
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
-            [BINARY, "up", "--config", self.config, "--data-dir", self.data], cwd=self.folder, env=self.environment,
+            [self.binary, "up", "--config", self.config, "--data-dir", self.data], cwd=self.folder, env=self.environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
         log.close()
         if wait:
@@ -316,7 +318,7 @@ class P3D:
 
     def cli(self, *args, before=(), **kw):
         """before: a command that runs ours, with its words."""
-        return subprocess.run([*before, BINARY, *args], capture_output=True, text=True, timeout=120, cwd=self.folder,
+        return subprocess.run([*before, self.binary, *args], capture_output=True, text=True, timeout=120, cwd=self.folder,
                               env=self.environment, **kw)
 
     # -- callers

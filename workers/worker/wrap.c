@@ -68,13 +68,14 @@ static void work(struct p3d_task *t)
     P3D_IGNORE(p3d_tree_remove(a->owner->dirfd, a->name)); /* what stays goes at the next start */
 }
 
-/* The end was decided anew behind the last look at `abandon`. Not once the store was told: it may
- * have counted. What the store has refused has not, and the job may be gone: nothing would ever remove it. */
+/* The end was decided anew behind the last look at `abandon`: outputs that will not count are there, or the log of an
+ * attempt that never was. Not once the store was told: it may have counted. What the store has refused has not. */
 static bool must_take_back(const struct p3d_attempt *a)
 {
     if (a->stale)
         return !a->emptied;
-    return a->files_n > 0 && a->end != P3D_END_COMPLETE && !a->told;
+    bool never_was = a->end == P3D_END_DROP || a->end == P3D_END_RELEASE;
+    return !a->told && a->end != P3D_END_COMPLETE && (a->files_n > 0 || (never_was && a->keep_log));
 }
 
 static void done(struct p3d_task *t)
