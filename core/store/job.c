@@ -47,6 +47,13 @@ int p3d_job_decode_submit(struct p3d_op *op, const redisReply *r, struct p3d_ans
     return 0;
 }
 
+static void late(struct p3d_op *op, int err, const redisReply *r, struct p3d_answer *a)
+{
+    (void)op;
+    if (err == P3D_E_EXPIRES_PAST && !p3d_reply_int(r, 3, &a->total))
+        a->total = 0;
+}
+
 int p3d_store_submit_batch(struct p3d_store *s, const struct p3d_access *who, const struct p3d_new_job *jobs, size_t n,
                            p3d_store_cb *cb, void *priv)
 {
@@ -66,7 +73,9 @@ int p3d_store_submit_batch(struct p3d_store *s, const struct p3d_access *who, co
         p3d_job_id_new(0, p3d_wall_ms(), &ids[i]);
         args_job(&args, &jobs[i], &ids[i]);
     }
-    int err = p3d_op_send(p3d_op_new(s, cb, priv, p3d_job_decode_submit), P3D_SCRIPT_submit, &args);
+    struct p3d_op *op = p3d_op_new(s, cb, priv, p3d_job_decode_submit);
+    op->refused = late;
+    int err = p3d_op_send(op, P3D_SCRIPT_submit, &args);
     free(ids);
     return err;
 }

@@ -117,7 +117,12 @@ static void on_submitted(void *priv, int err, const struct p3d_answer *a)
     struct p3d_call *c = b->call;
     if (err == 0 && a->n != b->n && !a->replayed)
         err = P3D_E_CORRUPT;
-    if (err != 0) {
+    if (err == P3D_E_EXPIRES_PAST) {
+        struct p3d_faults late = {NULL};
+        p3d_submit_late(&late);
+        move_faults(b, (size_t)a->total, &late);
+        p3d_reply_faults(c, &b->why.faults);
+    } else if (err != 0) {
         p3d_api_failed(c, err, a);
     } else {
         json_t *jobs = json_array();

@@ -39,7 +39,13 @@ static void on_submitted(void *priv, int err, const struct p3d_answer *a)
     if (err == 0 && a->n != 1)
         err = P3D_E_CORRUPT;
     if (err != 0) {
-        p3d_api_store_failed(c, err);
+        struct p3d_faults f = {NULL};
+        if (err == P3D_E_EXPIRES_PAST) {
+            p3d_submit_late(&f);
+            p3d_reply_faults(c, &f);
+        } else {
+            p3d_api_failed(c, err, a);
+        }
         p3d_call_unref(c);
         return;
     }

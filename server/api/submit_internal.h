@@ -31,5 +31,6 @@ P3D_MUST int p3d_submit_key(const struct p3d_call *c, struct p3d_new_job *j, str
 void p3d_submit_hash(const char *pattern, struct p3d_str body, char dst[P3D_SHA256_HEX]);
 /* Everything of j that comes from the submission; spec is the dump of sub->spec and stays the caller's. */
 void p3d_submit_fill(const struct p3d_submission *sub, struct p3d_str spec, int64_t max_queued, struct p3d_new_job *j);
+void p3d_submit_late(struct p3d_faults *f); /* the fault of an expires_at that is over */
 /* {"job_id","status","message"} and, unless brief, {"queue_position","eta_seconds"}. */
 json_t *p3d_submitted_json(const struct p3d_feature *f, const struct p3d_job *j, bool brief);

@@ -128,17 +128,23 @@ static int64_t number_or(const json_t *body, const char *key, int64_t fallback)
     return v != NULL ? json_integer_value(v) : fallback;
 }
 
-/* When it may run; whether that has come is the store's to say. A job that could never run is a mistake. */
+void p3d_submit_late(struct p3d_faults *f)
+{
+    p3d_faults_add(f, "value_error", p3d_err_text(P3D_E_EXPIRES_PAST), "body", "expires_at", NULL);
+}
+
+/* When it may run. A job that could never run is a mistake; what the time is now is the store's to say, behind the
+ * Idempotency-Key: a repeat may come after the deadline. */
 static void read_times(const json_t *body, struct p3d_submission *s, struct p3d_faults *f)
 {
     const json_t *run_at = present(body, "run_at"), *expires_at = present(body, "expires_at");
-    int64_t now_ms = p3d_wall_ms(), ms;
+    int64_t ms;
     if (run_at != NULL && p3d_body_time(run_at, &ms) == 0 && ms > 0)
         s->run_at_ms = ms;
     if (expires_at == NULL || p3d_body_time(expires_at, &ms) != 0)
         return;
-    if (ms <= now_ms)
-        p3d_faults_add(f, "value_error", "Input should be in the future", "body", "expires_at", NULL);
+    if (ms <= 0)
+        p3d_submit_late(f);
     else if (ms <= s->run_at_ms)
         p3d_faults_add(f, "value_error", "Input should be after run_at", "body", "expires_at", NULL);
     s->expires_ms = ms;

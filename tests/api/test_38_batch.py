@@ -8,7 +8,7 @@ import time
 import pytest
 
 import shapes
-from p3d_test import P3D, TINY, Client
+from p3d_test import P3D, TINY, Client, until
 
 BATCH, JOBS = "/api/v1/jobs/batch", "/api/v1/system/jobs/"
 
@@ -154,6 +154,27 @@ def test_expires_at_must_make_sense(ann):
                    {"run_at": "2099-01-01T00:00:00Z", "expires_at": "2099-01-01T01:00:00+01:00"}):
         found = shapes.faults(ann.post("/api/v1/jobs", one(**fields)))
         assert found == [(("body", "expires_at"), "value_error")], fields
+
+
+def test_expires_at_in_a_batch_names_the_job(ann):
+    before = ann.ok("GET", "/api/v1/jobs")["pagination"]["total"]
+    found = shapes.faults(ann.post("/api/v1/jobs/batch", {"jobs": [one(), one(), one(expires_at=time.time() - 1)]}))
+    assert found == [(("body", "jobs", 2, "expires_at"), "value_error")]
+    assert ann.ok("GET", "/api/v1/jobs")["pagination"]["total"] == before
+
+
+def test_a_repeat_after_the_deadline_gets_the_first_answer(ann):
+    for path, made in (("/api/v1/jobs", lambda fields: one(**fields)),
+                       ("/api/v1/jobs/batch", lambda fields: {"jobs": [one(**fields)] * 2})):
+        at = time.time() + 1
+        headers = {"Idempotency-Key": "deadline-%f" % at}
+        first = ann.post(path, made({"expires_at": at}), headers=headers)
+        assert first.status_code == 202, first.text
+        until(lambda: time.time() > at + 0.1, 5, "the deadline")
+        again = ann.post(path, made({"expires_at": at}), headers=headers)
+        assert again.status_code == 202 and again.headers["Idempotent-Replayed"] == "true"
+        ids = [[job["job_id"] for job in r.json().get("jobs", [r.json()])] for r in (first, again)]
+        assert ids[0] == ids[1]
 
 
 @pytest.mark.parametrize("form", ["zulu", "offset", "float", "naive"])

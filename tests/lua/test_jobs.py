@@ -221,9 +221,25 @@ def test_a_job_that_waits_too_long_fails(q):
 
 def test_a_claim_does_not_begin_what_is_over(q):
     _, who = q.user("ann")
-    dead, good = q.submit(who, expires=q.now() - 1)[4], q.submit(who)[4]
+    ends = q.now() + 30
+    dead, good = q.submit(who, expires=ends)[4], q.submit(who)[4]
+    while q.now() <= ends:
+        pass
     assert claim(q)[0] == good
     assert q.places() == {dead: "failed", good: "processing"}
+
+
+def test_a_deadline_that_is_over_is_refused_but_not_a_repeat(q):
+    ann, who = q.user("ann")
+    ends = q.now() + 30
+    jobs = [q.new(), q.new(expires=ends)]
+    made = q.batch(jobs, who, key="k", body="b")
+    assert made[0] == "ok"
+    while q.now() <= ends:
+        pass
+    assert q.batch(jobs, who, key="k", body="b")[3:5] == [1, made[4]]
+    assert q.batch([q.new(), q.new(), q.new(expires=ends)], who) == ["EXPIRES_PAST", ann, "0", 2]
+    assert q.batch([q.new(expires=1)], who, key="k2", body="b")[0] == "EXPIRES_PAST" and len(q.places()) == 2
 
 
 def test_what_has_begun_does_not_expire(q):

@@ -6,6 +6,7 @@
 -- ARGV[8..14] -> as add_job (queue.lua); a batch: again and again
 -- Output: ok, caller, admin, replayed 0|1, then per job: ULID, head, queue position, eta ms (-1 = not known) | refusal
 --   | QUEUE_FULL | IDEMPOTENCY_REUSED | BUSY too many kinds | CONFLICT a ULID is taken
+--   | EXPIRES_PAST, caller, admin, which job (from 0): its deadline is over
 -- States: none -> queued. All or none. Invariant: the first write is one that is refused when memory is full.
 local FIRST = 8
 local caller, admin, may = access()
@@ -39,6 +40,10 @@ if ARGV[6] ~= '' then
       return out
     end
   end
+end
+for at = FIRST, #ARGV, JOB_ARGS do
+  local expires = tonumber(ARGV[at + 5])
+  if expires > 0 and expires <= NOW then return {'EXPIRES_PAST', caller, admin_flag(admin), (at - FIRST) / JOB_ARGS} end
 end
 local most = may.max_queued or tonumber(ARGV[5])
 if most >= 0 and count(P .. 'i:' .. owner, QUEUED) + jobs > most then return refuse('QUEUE_FULL') end
