@@ -183,7 +183,12 @@ size_t p3d_utf8_control(struct p3d_str s, size_t at)
     unsigned char a = (unsigned char)s.p[at], b = at + 1 < s.n ? (unsigned char)s.p[at + 1] : 0;
     if (a < 0x20 || a == 0x7f)
         return 1;
-    return a == 0xc2 && b >= 0x80 && b <= 0x9f ? 2 : 0;
+    if (a == 0xc2 && b >= 0x80 && b <= 0x9f)
+        return 2;
+    if (a != 0xe2 || at + 2 >= s.n)
+        return 0;
+    unsigned char c = (unsigned char)s.p[at + 2];
+    return (b == 0x80 && c >= 0xa8 && c <= 0xae) || (b == 0x81 && c >= 0xa6 && c <= 0xa9) ? 3 : 0;
 }
 
 struct p3d_str p3d_utf8_cut(struct p3d_str s, size_t max)

@@ -37,7 +37,8 @@ P3D_MUST int p3d_str_to_bool(struct p3d_str s, bool *ret);
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, <= U+10FFFF). NUL is well-formed here. */
 bool p3d_utf8_valid(struct p3d_str s);
 size_t p3d_utf8_count(struct p3d_str s); /* code points of well-formed text */
-/* Bytes of the control character at s.p[at], at < s.n: C0 and DEL 1, C1 (of well-formed text) 2; 0: it is none. */
+/* Bytes of the character at s.p[at], at < s.n, if it would act on a line instead of standing in it: C0 and DEL 1, C1 2, line
+ * ends and changes of direction (U+2028..202E, 2066..2069) 3; 0: it would not. Of well-formed text. */
 size_t p3d_utf8_control(struct p3d_str s, size_t at);
 /* The longest prefix of at most max bytes that does not cut a character. */
 struct p3d_str p3d_utf8_cut(struct p3d_str s, size_t max);

@@ -75,12 +75,10 @@ static void length_fault(const struct p3d_body_field *field, const char *what, c
     p3d_faults_add(f, kind, text, "body", field->name, NULL);
 }
 
-/* What would break a line of output: control characters and the line ends of Unicode (E2 80 A8, A9). */
 static bool has_control(struct p3d_str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (p3d_utf8_control(s, i) > 0 || (i + 2 < s.n && (memcmp(s.p + i, "\xe2\x80\xa8", 3) == 0 ||
-                                                           memcmp(s.p + i, "\xe2\x80\xa9", 3) == 0)))
+        if (p3d_utf8_control(s, i) > 0)
             return true;
     return false;
 }

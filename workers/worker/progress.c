@@ -61,8 +61,8 @@ static void on_progress(struct p3d_work *w, const struct p3d_event *e)
     if (w->progress_at.slot != 0)
         return;
     uint64_t since_ms = p3d_mono_ms() - w->progress.sent_ms;
-    p3d_timer_set(w->loop, &w->progress_at,
-                  since_ms < P3D_PROGRESS_MS ? P3D_PROGRESS_MS - since_ms : 0);
+    bool wait = w->progress.serial == a->serial && since_ms < P3D_PROGRESS_MS;
+    p3d_timer_set(w->loop, &w->progress_at, wait ? P3D_PROGRESS_MS - since_ms : 0);
 }
 
 static void on_output(struct p3d_work *w, const struct p3d_event *e)

@@ -140,10 +140,10 @@ while done < 64 and bytes >= 0 and tonumber(call('GET', P .. 'bytes') or 0) > by
   drop_oldest('large')
 end
 local out = {'ok', 0}
-for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'purge', '-inf', num(NOW), 'LIMIT', 0, 16)) do
+-- Not counted as done: a full round is followed by the next at once, and the disk is slower than that.
+for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'purge', '-inf', num(NOW), 'LIMIT', 0, 64)) do
   call('ZADD', P .. 'purge', num(NOW + 60000), ulid) -- whoever gets it has a minute
   out[#out + 1] = ulid
-  done = done + 1
 end
 if done >= 64 then call('DEL', P .. 'reap') end -- full: the next round need not wait
 out[2] = math.min(done, 64)

@@ -135,6 +135,26 @@ static void utf8(void **state)
     assert_int_equal(p3d_utf8_count(P3D_STR("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80")), 4);
 }
 
+static void utf8_control(void **state)
+{
+    (void)state;
+    static const struct {
+        struct p3d_str s;
+        size_t n;
+    } rows[] = {
+        {P3D_STR("\x01"), 1},         {P3D_STR("\x1f"), 1},         {P3D_STR(" "), 0},
+        {P3D_STR("\x7f"), 1},         {P3D_STR("~"), 0},            {P3D_STR("\xc2\x80"), 2},
+        {P3D_STR("\xc2\x9f"), 2},     {P3D_STR("\xc2\xa0"), 0},     {P3D_STR("\xc3\x80"), 0},
+        {P3D_STR("\xe2\x80\xa7"), 0}, {P3D_STR("\xe2\x80\xa8"), 3}, {P3D_STR("\xe2\x80\xae"), 3},
+        {P3D_STR("\xe2\x80\xaf"), 0}, {P3D_STR("\xe2\x81\xa5"), 0}, {P3D_STR("\xe2\x81\xa6"), 3},
+        {P3D_STR("\xe2\x81\xa9"), 3}, {P3D_STR("\xe2\x81\xaa"), 0}, {P3D_STR("\xe2\x80"), 0},
+        {P3D_STR("\xc2"), 0},         {P3D_STR("\xe2"), 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(p3d_utf8_control(rows[i].s, 0), rows[i].n);
+    assert_int_equal(p3d_utf8_control(P3D_STR("a\xe2\x80\xae"), 1), 3);
+}
+
 static void utf8_cut(void **state)
 {
     (void)state;
@@ -244,7 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(views),   cmocka_unit_test(numbers),    cmocka_unit_test(booleans),
-        cmocka_unit_test(utf8),    cmocka_unit_test(utf8_cut),   cmocka_unit_test(format),
+        cmocka_unit_test(utf8),    cmocka_unit_test(utf8_control), cmocka_unit_test(utf8_cut),   cmocka_unit_test(format),
         cmocka_unit_test(buffers), cmocka_unit_test(buffer_cap), cmocka_unit_test(allocator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
