@@ -153,14 +153,11 @@ class Busy:
     def old_server(self):
         folder = os.path.join(self.folder, "old")
         os.mkdir(folder)
-        old = Old(folder)
-        try:
+        with Old(folder) as old:
             user = old.good_user("olga", WORDS["migrated"])
             self.note_token("olga", old.good_token(user))
             old.flush()
             report = migrate(self.p3d, old)
-        finally:
-            old.close()
         assert report["counts"]["users"]["made"] == 1 and report["counts"]["tokens"]["made"] == 1, report
         client = self.p3d.client(self.kept["olga"])
         until(lambda: client.get(USERS + "me").status_code == 200, what="every server looks old tokens up")
