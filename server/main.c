@@ -267,7 +267,8 @@ static void reap(struct p3d_timer *t)
     if (s->app.cfg->redis_memory_limit >= 0)
         P3D_IGNORE(p3d_store_memory(s->app.store, on_memory, s));
     struct p3d_retention keep = p3d_retention_of(s->app.cfg);
-    int err = p3d_store_reap(s->app.store, s->app.cfg->workers_lease_seconds * 1000, &keep, on_reaped, s);
+    int err = p3d_store_reap(s->app.store, s->app.cfg->workers_lease_seconds * 1000, &keep,
+                             p3d_purge_room(s->purge), on_reaped, s);
     if (err != 0)
         on_reaped(s, err, NULL);
 }

@@ -9,7 +9,7 @@
 #include "p3d/artifact.h"
 #include "p3d/loop.h"
 
-enum { ROOM = 64, BATCH = 4 };
+enum { ROOM = 256, BATCH = 8 };
 
 struct p3d_purge {
     struct p3d_task task; /* first */
@@ -43,6 +43,11 @@ static void done(struct p3d_task *t)
     p->batch_n = 0;
     p->busy = false;
     begin(p);
+}
+
+size_t p3d_purge_room(const struct p3d_purge *p)
+{
+    return ROOM - p->n;
 }
 
 static void begin(struct p3d_purge *p)

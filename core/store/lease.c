@@ -126,6 +126,8 @@ int p3d_store_release(struct p3d_store *s, const struct p3d_lease *l, p3d_store_
     return p3d_op_send(p3d_op_new(s, cb, priv, p3d_decode_ok), P3D_SCRIPT_release, &args);
 }
 
+#define REAP_MOST 64
+
 static int decode_reap(struct p3d_op *op, const redisReply *r, struct p3d_answer *a)
 {
     size_t n = r->elements < 2 ? 0 : r->elements - 2;
@@ -143,14 +145,16 @@ static int decode_reap(struct p3d_op *op, const redisReply *r, struct p3d_answer
     return 0;
 }
 
-int p3d_store_reap(struct p3d_store *s, int64_t lease_ms, const struct p3d_retention *keep, p3d_store_cb *cb, void *priv)
+int p3d_store_reap(struct p3d_store *s, int64_t lease_ms, const struct p3d_retention *keep, size_t room, p3d_store_cb *cb,
+                   void *priv)
 {
     struct p3d_args args;
-    p3d_args_init(&args, 4);
+    p3d_args_init(&args, 5);
     p3d_args_int(&args, lease_ms);
     p3d_args_int(&args, keep->age_ms);
     p3d_args_int(&args, keep->jobs);
     p3d_args_int(&args, keep->bytes);
+    p3d_args_int(&args, room < REAP_MOST ? (int64_t)room : REAP_MOST);
     P3D_IGNORE(p3d_store_outbox_replay(s));
     return p3d_op_send(p3d_op_new(s, cb, priv, decode_reap), P3D_SCRIPT_reap, &args);
 }

@@ -75,6 +75,7 @@ struct p3d_pool;
 struct p3d_purge;
 struct p3d_purge *p3d_purge_new(struct p3d_artifacts *a, struct p3d_pool *pool,
                                 void (*removed)(void *priv, const struct p3d_job_id *id, int err), void *priv);
+size_t p3d_purge_room(const struct p3d_purge *p); /* how many more it takes now */
 /* One that is waiting already, or has no room, is left out: it will be named again. */
 void p3d_purge_add(struct p3d_purge *p, const struct p3d_job_id *id);
 void p3d_purge_free(struct p3d_purge *p); /* after its pool. NULL is fine */

@@ -47,9 +47,10 @@ struct p3d_retention {
 };
 struct p3d_retention p3d_retention_of(const struct p3d_config *cfg);
 /* One bounded round of housekeeping; call about once a second. total = items done, 64 = call again. jobs[n] (ids only):
- * deleted ones whose files have to go, a process that has the artifact store removes them and says p3d_store_purged. */
-P3D_MUST int p3d_store_reap(struct p3d_store *s, int64_t lease_ms, const struct p3d_retention *keep, p3d_store_cb *cb,
-                            void *priv);
+ * deleted ones whose files have to go, at most room: a process that has the artifact store removes them and says
+ * p3d_store_purged. */
+P3D_MUST int p3d_store_reap(struct p3d_store *s, int64_t lease_ms, const struct p3d_retention *keep, size_t room,
+                            p3d_store_cb *cb, void *priv);
 P3D_MUST int p3d_store_purged(struct p3d_store *s, const struct p3d_job_id *id, p3d_store_cb *cb, void *priv);
 
 /* A connection of its own that waits for work. */

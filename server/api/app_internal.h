@@ -18,6 +18,7 @@
 #include "p3d/store.h"
 
 struct logs;
+struct all_events;
 
 struct p3d_app {
     const struct p3d_config *cfg;
@@ -36,6 +37,8 @@ struct p3d_app {
     bool store_full;          /* Redis uses more than redis.memory_limit: submits are refused; main.c */
     unsigned base64_open;     /* base64 downloads in flight, download.c only */
     struct logs *logs;        /* being sent, logs.c only */
+    struct all_events *events_turn; /* those who wait to read a page, events_all.c only */
+    unsigned events_pages;    /* being read */
 
     /* system.c only: the newest answer to "can storage be written?" */
     uint64_t storage_checked_ms; /* monotonic, 0 = never */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * GET /events: all jobs that the caller may see as one event stream: the unfinished ones (newest first) and the newest
- * 100 finished ones, then each change. Guarantee: what changes during the first part comes afterwards, so
- * nothing is lost; of one job revisions never go back; one read of the store is under way at a time, each with the
- * credential of the stream, and none while the client has much to take still; a client that falls behind by more
- * than WAITING_MAX jobs is sent away to begin anew. Does not: say that a job was deleted.
+ * 100 finished ones, then each change. Guarantee: what changes during the first part comes afterwards, or in between
+ * when it is much, so nothing is lost; of one job revisions never go back; one read of the store is under way at a time,
+ * each with the credential of the stream, and none while the client has much to take still; of all streams of the process
+ * PAGES_MAX read a page at a time, the others in their turn; when more than WAITING_MAX jobs change before they are told,
+ * the first part begins again, and a client that has much to take still is sent away to begin anew. Does not: say that a job was deleted.
  */
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #define UNFINISHED_MAX INT64_MAX /* a page at a time */
 #define FINISHED_MAX 100
 #define WAITING_MAX 1000
+#define PAGES_MAX 4 /* of up to 50 records, on the one connection that everybody uses */
 #define RECENT 64
 #define CURSOR_SIZE 64
 #define SLOW_MS 20
@@ -49,6 +51,8 @@ struct all_events {
     int64_t part_sent;
     char cursor[CURSOR_SIZE];
     unsigned round, page_round; /* of the snapshot, and of the page that is under way */
+    bool queued;                /* for its turn to read a page */
+    struct all_events *next;    /* in app->events_turn */
 
     struct change *waiting; /* to be read, oldest first */
     size_t waiting_n, waiting_cap;
@@ -59,8 +63,51 @@ struct all_events {
 
 static void pump(struct all_events *x);
 
+/* ---- whose turn it is to read a page ---- */
+
+static void leave_queue(struct all_events *x)
+{
+    struct all_events **at = &p3d_call_app(x->out.call)->events_turn;
+    while (*at != NULL && *at != x)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = x->next;
+    x->queued = false;
+}
+
+/* False: later, turn_over() calls. */
+static bool my_turn(struct all_events *x)
+{
+    struct p3d_app *app = p3d_call_app(x->out.call);
+    struct all_events **at = &app->events_turn;
+    if (x->queued)
+        return false;
+    if (app->events_pages < PAGES_MAX) {
+        app->events_pages++;
+        return true;
+    }
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = x;
+    x->next = NULL;
+    x->queued = true;
+    return false;
+}
+
+static void turn_over(struct p3d_app *app)
+{
+    struct all_events *x = app->events_turn;
+    app->events_pages--;
+    if (x == NULL)
+        return;
+    leave_queue(x);
+    pump(x);
+}
+
 static void end(struct all_events *x)
 {
+    if (x->queued)
+        leave_queue(x);
     x->ended = true;
     p3d_hub_unlisten(x->listener);
     x->listener = NULL;
@@ -121,6 +168,14 @@ static bool was_sent(const struct all_events *x, const struct change *new)
     return false;
 }
 
+static void begin_round(struct all_events *x)
+{
+    x->part = PART_UNFINISHED;
+    x->part_sent = 0;
+    x->cursor[0] = '\0';
+    x->round++;
+}
+
 static void add_waiting(struct all_events *x, const struct change *new)
 {
     struct change *old = find_waiting(x, &new->id);
@@ -128,9 +183,13 @@ static void add_waiting(struct all_events *x, const struct change *new)
         old->rev = new->rev > old->rev ? new->rev : old->rev;
         return;
     }
-    if (x->waiting_n == WAITING_MAX) {
+    if (x->waiting_n == WAITING_MAX && p3d_stream_waiting(x->out.call) > P3D_SSE_HIGH) {
         finish(x, true);
         return;
+    }
+    if (x->waiting_n == WAITING_MAX) { /* more than can be told one by one: as pages, then */
+        x->waiting_n = 0;
+        begin_round(x);
     }
     if (x->waiting_n == x->waiting_cap) {
         x->waiting_cap = x->waiting_cap == 0 ? 8 : 2 * x->waiting_cap;
@@ -192,6 +251,7 @@ static void on_checked(void *priv, int err, const struct p3d_answer *a)
 static void on_page(void *priv, int err, const struct p3d_answer *a)
 {
     struct all_events *x = priv;
+    turn_over(p3d_call_app(x->out.call));
     x->busy = false;
     if (!x->ended && !failed(x, err)) {
         for (size_t i = 0; i < a->n; i++)
@@ -248,6 +308,7 @@ static int read_job(struct all_events *x)
 static void pump(struct all_events *x)
 {
     struct p3d_call *c = x->out.call;
+    bool page = x->part != PART_NONE && x->waiting_n <= WAITING_MAX / 4;
     int err;
     if (x->ended || x->busy || (!x->recheck && x->part == PART_NONE && x->waiting_n == 0))
         return;
@@ -255,13 +316,15 @@ static void pump(struct all_events *x)
         pump_later(x, SLOW_MS);
         return;
     }
+    if (!x->recheck && page && !my_turn(x))
+        return;
     x->busy = true;
     (void)p3d_call_ref(c);
-    p3d_store_cb *cb = x->recheck ? on_checked : x->part != PART_NONE ? on_page : on_job;
+    p3d_store_cb *cb = x->recheck ? on_checked : page ? on_page : on_job;
     if (x->recheck)
         err = p3d_store_check_access(p3d_call_app(c)->store, p3d_call_access(c), NULL, on_checked, x);
     else
-        err = x->part != PART_NONE ? read_page(x) : read_job(x);
+        err = page ? read_page(x) : read_job(x);
     if (err != 0)
         cb(x, err, NULL);
 }
@@ -281,10 +344,7 @@ static void on_event(void *priv, const struct p3d_event_of_job *e)
 static void on_ready(void *priv)
 {
     struct all_events *x = priv;
-    x->part = PART_UNFINISHED;
-    x->part_sent = 0;
-    x->cursor[0] = '\0';
-    x->round++;
+    begin_round(x);
     pump(x);
 }
 

@@ -2,7 +2,7 @@
  *
  * DELETE /{id}/result: the files of a result go, the job stays. Guarantee: the record stops naming them before the first
  * one is removed, so that nobody is promised a file that is not there; disk is touched on the files pool only; files
- * that cannot be removed go with the job at the latest. Does not: touch a job that has not been completed.
+ * that cannot be removed go with the job at the latest. Does not: touch a job that has not ended.
  */
 #include "app_internal.h"
 
@@ -131,7 +131,7 @@ static void on_job(void *priv, int err, const struct p3d_answer *a)
     bool goes_on = false;
     if (err == 0)
         err = a->n == 1 ? p3d_job_view_init(&v, &a->jobs[0]) : P3D_E_CORRUPT;
-    if (err == 0 && v.job->state != P3D_JOB_COMPLETED) {
+    if (err == 0 && !p3d_job_state_final(v.job->state)) {
         say_unfinished(d->call, v.job);
     } else if (err == 0 && (v.result == NULL || p3d_job_attempt(&v) == NULL)) {
         p3d_reply_json(d->call, 200, answer_json(d, false));

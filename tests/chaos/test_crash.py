@@ -61,6 +61,17 @@ def submit(p3d, token, prompt, key, seconds=60):
     raise AssertionError("not acknowledged in %s s: %s" % (seconds, met))
 
 
+def steady(call, seconds=30):
+    """The answer of a call that may be made again: 503 and broken connections are told to wait."""
+    def probe():
+        try:
+            r = call()
+        except requests.exceptions.ConnectionError:
+            return None
+        return r if r.status_code != 503 else None
+    return until(probe, seconds, "an answer")
+
+
 def wait_through(p3d, token, job_id, seconds=60):
     """Client.wait for times when the server comes and goes."""
     client = Client(p3d.base, token)

@@ -457,3 +457,69 @@ def test_a_finished_record_takes_the_room_that_it_needs(q, end, state):
     key = "p3d:{0}:job:" + ulid
     assert q.r.strlen(key) == 194 + job.spec_len + job.detail_len
     assert q.r.memory_usage(key) < q.r.strlen(key) * 1.25 + 128
+
+
+def test_a_repeat_is_the_first_answer_whatever_has_happened_since(q):
+    _, who = q.user("ann")
+    first = [q.submit(who, key="k%d" % n, body="b") for n in range(3)]
+    assert [out[6] for out in first] == [1, 2, 3]
+    many = [q.new() for _ in range(3)]
+    batch = q.batch(many, who, key="many", body="b")
+    claim(q)
+    q.run("job_delete", *who, first[1][4])
+    again = q.submit(who, key="k1", body="b")
+    assert again[3] == 1 and (again[4], again[6:]) == (first[1][4], first[1][6:])
+    again = q.batch(many, who, key="many", body="b")
+    assert again[3] == 1 and [again[i] for i in range(4, 16) if i % 4 != 1] == [batch[i] for i in range(4, 16) if i % 4 != 1]
+
+
+def test_who_is_suspended_waits_and_goes_on(q):
+    ann, who = q.user("ann")
+    job = q.submit(who)[4]
+    q.change(ann, "status", "suspended")
+    assert q.claim() == (None, "NOT_FOUND")
+    assert q.places() == {job: "queued"}
+    q.reap()
+    assert q.claim() == (None, "NOT_FOUND")
+    q.change(ann, "status", "active")
+    assert claim(q)[0] == job
+
+
+def test_nobody_knows_when_the_job_of_one_who_may_run_none_begins(q):
+    ann, who = q.user("ann")
+    ulid, rec = q.submit(who)[4], None
+    _, rec = claim(q)
+    q.run("complete", *q.lease(ulid, rec), "{}", 0, 0)
+    waits = q.submit(who)[4]
+    assert int(q.run("job_get", *who, waits)[5]) >= 0
+    q.change(ann, "max_concurrent_jobs", "0")
+    assert q.claim() == (None, "NOT_FOUND")
+    assert q.run("job_get", *who, waits)[4:] == [1, -1]
+
+
+def test_nothing_is_kept_of_an_owner_that_was_deleted_while_a_job_ran(q):
+    for end, args in (("complete", ("{}", 0, 0)), ("fail", ("{}", 0, 0, 0))):
+        ann, who = q.user("ann" + end)
+        ulid = q.submit(who)[4]
+        _, rec = claim(q)
+        q.run("user_delete", ann, "operator", "local")
+        q.run("account_drop", ann)
+        q.reap(), q.reap()
+        assert not q.r.hexists("p3d:{0}:vt:" + KIND, ann)
+        q.run(end, *q.lease(ulid, rec), *args)
+        assert not q.r.hexists("p3d:{0}:vt:" + KIND, ann)
+
+
+def test_deleted_jobs_go_as_fast_as_there_is_room(q):
+    jobs = [q.submit()[4] for _ in range(150)]
+    for job in jobs:
+        q.run("job_delete", *q.OPEN, job)
+    q.r.delete("p3d:{0}:reap")
+    seen = set()
+    for room, many in ((10, 10), (64, 64), (0, 0), (64, 64), (64, 12)):
+        out = q.run("reap", 30000, -1, -1, -1, room)
+        if room == 0:  # the gate is shut behind it
+            q.r.delete("p3d:{0}:reap")
+        assert len(out) - 2 == many and (out[1] == 64) == (many > 12 or many == 10), (room, out[:2])
+        seen |= set(out[2:])
+    assert seen == set(jobs)

@@ -66,5 +66,6 @@ void p3d_work_on_reap_timer(struct p3d_timer *t)
     struct p3d_retention keep = p3d_retention_of(w->cfg);
     p3d_timer_set(w->loop, t, jitter_ms(TICK_MS));
     if (!w->reap.out && w->checked)
-        w->reap.out = p3d_store_reap(w->store, w->lease_ms, &keep, on_reaped, &w->reap) == 0;
+        w->reap.out = p3d_store_reap(w->store, w->lease_ms, &keep, p3d_purge_room(w->purge), on_reaped,
+                                     &w->reap) == 0;
 }

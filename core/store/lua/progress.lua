@@ -5,6 +5,7 @@
 -- Output: ok | STALE
 local j = lease_check(ARGV[1], ARGV[2], ARGV[3])
 if not j then return {'STALE'} end
+lift()
 j.progress = tonumber(ARGV[4])
 job_save(ARGV[1], j, ARGV[5])
 return {'ok'}

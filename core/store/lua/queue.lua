@@ -38,7 +38,7 @@ end
 local function vt_read(kind, owner)
   local v = call('HMGET', P .. 'vt:' .. kind, 'V', owner, 'M')
   local vt, at, mean, open = string.match(v[2] or '', '^(%S+) (%S+) (%S+) ?(%S*)$')
-  return tonumber(v[1] or 0), tonumber(vt or 0), tonumber(at or NOW), tonumber(mean or v[3] or 1000), tonumber(open or '') or 0
+  return tonumber(v[1] or 0), tonumber(vt or 0), tonumber(at or NOW), tonumber(mean or v[3] or 1000), tonumber(open or '') or 0, v[2]
 end
 local function vt_write(kind, owner, vt, mean, open)
   call('HSET', P .. 'vt:' .. kind, owner, string.format('%.3f %.0f %.0f %.0f', vt, NOW, mean, open))
@@ -100,7 +100,8 @@ end
 
 -- An attempt has ended, for which `cost` was charged at its claim: the owner pays `ms` more, or gets back when negative.
 local function charge(kind, owner, cost, ms, mean)
-  local _, vt, _, old, open = vt_read(kind, owner)
+  local _, vt, _, old, open, known = vt_read(kind, owner)
+  if not known then return end -- a deleted owner, and the reaper has been here
   local ready = call('ZSCORE', P .. 'ready:' .. kind, owner)
   if ready then
     vt = math.max(0, tonumber(ready) + ms)
@@ -198,11 +199,12 @@ local function owner_gone(owner)
   return owner ~= '-' and call('HGET', P .. 'u:' .. owner, 'status') == 'deleted'
 end
 
--- What becomes of an owner that a claim has popped: run, park (at its limit) or gone (deleted).
+-- What becomes of an owner that a claim has popped: run, park (at its limit, suspended) or gone (deleted).
 local function owner_fate(owner, default)
   if owner == '-' then return 'run' end
   local u = call('HMGET', P .. 'u:' .. owner, 'status', 'max_concurrent_jobs')
   if u[1] == 'deleted' then return 'gone' end
+  if u[1] and u[1] ~= 'active' then return 'park' end -- goes on when the account is active again
   local most = tonumber(u[2] or default)
   return most >= 0 and count(P .. 'i:' .. owner, PROCESSING) >= most and 'park' or 'run'
 end

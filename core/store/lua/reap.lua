@@ -2,12 +2,14 @@
 -- One bounded round of housekeeping; any process may call it once a second, one gets through.
 -- KEYS[1] -> work prefix
 -- ARGV[1] -> lease ms   ARGV[2..4] -> what is kept of finished jobs: ms of age, jobs, bytes; -1 = any
+-- ARGV[5] -> most deleted jobs that the caller has room for, 0..64; left out: 64
 -- Output: ok, items done (64 = more may wait), then ULIDs of deleted jobs whose files are to be removed now
 -- States: processing -> queued (worker lost) | failed (the third loss) | cancelled (owner deleted); queued -> cancelled
 -- (owner deleted) | failed (its deadline is over); final -> gone
 -- (retention). After a gap in the rounds (Redis was away) leases get one lease time of grace. When the clock was set back,
 -- leases and retries end as long from now as they would have ended from then: nothing waits for the old time to come again.
 lift()
+local BACKLOG = 1000
 -- Not a key that expires: one whose end lies behind a clock that was set back would stop all rounds until then.
 local gate = tonumber(call('GET', P .. 'reap') or 0)
 if gate > NOW and gate <= NOW + 900 then return {'ok', 0} end
@@ -15,6 +17,10 @@ call('SET', P .. 'reap', num(NOW + 900))
 local state = call('HMGET', P .. 'reaper', 'last', 'grace')
 local back = tonumber(state[1] or 0) - NOW -- ms that the clock was set back; a second is no reason to do anything
 if back > 1000 then
+  for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'purge', '(' .. num(NOW + 60000), '+inf', 'LIMIT', 0, 1024)) do
+    call('ZADD', P .. 'purge', num(NOW + 60000), ulid)
+  end
+  call('ZREMRANGEBYSCORE', P .. 'workers', '(' .. num(NOW), '+inf') -- those who live come again
   local most = NOW + tonumber(ARGV[1])
   for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '(' .. num(most), '+inf', 'LIMIT', 0, 1024)) do
     call('ZADD', P .. 'leases', num(most), ulid) -- renewed meanwhile or not: a whole one is never too short
@@ -130,21 +136,23 @@ local function drop_oldest(key)
   if j then bury(ulid, j) else call('ZREM', P .. key, ulid) end
   done = done + 1
 end
-while done < 64 do
+local behind = call('ZCARD', P .. 'purge') > BACKLOG -- what cannot be removed so fast is not deleted so fast
+while done < 64 and not behind do
   local oldest = call('ZRANGE', P .. 'ended', 0, 0, 'WITHSCORES')
   local over = oldest[1] and ((age >= 0 and tonumber(oldest[2]) <= NOW - age) or (most >= 0 and call('ZCARD', P .. 'ended') > most))
   if not over then break end
   drop_oldest('ended')
 end
-while done < 64 and bytes >= 0 and tonumber(call('GET', P .. 'bytes') or 0) > bytes and call('ZCARD', P .. 'large') > 1 do
+while done < 64 and not behind and bytes >= 0 and tonumber(call('GET', P .. 'bytes') or 0) > bytes and call('ZCARD', P .. 'large') > 1 do
   drop_oldest('large')
 end
 local out = {'ok', 0}
--- Not counted as done: a full round is followed by the next at once, and the disk is slower than that.
-for _, ulid in ipairs(call('ZRANGEBYSCORE', P .. 'purge', '-inf', num(NOW), 'LIMIT', 0, 64)) do
+local room = tonumber(ARGV[5] or 64)
+for _, ulid in ipairs(room > 0 and call('ZRANGEBYSCORE', P .. 'purge', '-inf', num(NOW), 'LIMIT', 0, room) or {}) do
   call('ZADD', P .. 'purge', num(NOW + 60000), ulid) -- whoever gets it has a minute
   out[#out + 1] = ulid
 end
+if room > 0 and #out == 2 + room then done = 64 end -- there may be more: as fast as disks are, and no faster
 if done >= 64 then call('DEL', P .. 'reap') end -- full: the next round need not wait
 out[2] = math.min(done, 64)
 return out

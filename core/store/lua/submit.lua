@@ -15,28 +15,29 @@ local owner = caller ~= '' and caller or '-'
 local jobs = (#ARGV - FIRST + 1) / JOB_ARGS
 local out = {'ok', caller, admin_flag(admin), 0}
 local function refuse(why) return {why, caller, admin_flag(admin)} end
-local function answer(ulid, j)
-  out[#out + 1], out[#out + 2] = ulid, head_format(j)
-  out[#out + 1], out[#out + 2] = 0, -1
-  if j.state == QUEUED and not j.gone then out[#out - 1], out[#out] = place_of(ulid, j) end
+local function answer(ulid, j, place, eta)
+  out[#out + 1], out[#out + 2], out[#out + 3], out[#out + 4] = ulid, head_format(j), place, eta
 end
 -- The first answer again, also about a job that has been deleted since.
 local function deleted()
   return {state = QUEUED, prio = 0, kind = 0, attempt = 0, max = 1, losses = 0, confirmed = 0, cancel = 0, progress = 0,
     rev = 0, fence = 0, nonce = string.rep('0', 16), created = NOW, started = 0, ended = 0, owner = owner, spec = 0,
-    detail = 0, cost = 0, token = 0, files = 0, expires = 0, gone = true}
+    detail = 0, cost = 0, token = 0, files = 0, expires = 0}
 end
 local day = math.floor(NOW / 86400000)
 local function idem(d) return P .. 'd:' .. d .. ':' .. owner end
 if ARGV[6] ~= '' then
   for d = day, day - 1, -1 do
     local old = call('HGET', idem(d), ARGV[6])
-    local ulid, body, at = string.match(old or '', '^(%S+) (%S+) (%S+)$')
+    local ulid, body, at, rest = string.match(old or '', '^(%S+) (%S+) (%S+) (.+)$')
     if ulid and NOW - tonumber(at) < 86400000 then
       if body ~= ARGV[7] then return refuse('IDEMPOTENCY_REUSED') end
       out[4] = 1
       local all = call('LRANGE', P .. 'batch:' .. ulid, 0, -1) -- at most 500
-      for _, one in ipairs(#all > 0 and all or {ulid}) do answer(one, job_load(one) or deleted()) end
+      for _, row in ipairs(#all > 0 and all or {ulid .. ' ' .. rest}) do
+        local one, place, eta = string.match(row, '^(%S+) (%S+) (%S+)$')
+        answer(one, job_load(one) or deleted(), tonumber(place), tonumber(eta))
+      end
       return out
     end
   end
@@ -57,12 +58,17 @@ for at = FIRST, #ARGV, JOB_ARGS do
   if not j then return refuse('CONFLICT') end
   made[#made + 1] = {ARGV[at], j}
 end
-for _, one in ipairs(made) do answer(one[1], one[2]) end
+local rows = {}
+for _, one in ipairs(made) do
+  local place, eta = place_of(one[1], one[2])
+  answer(one[1], one[2], place, eta)
+  rows[#rows + 1] = num(place) .. ' ' .. num(eta)
+end
 if ARGV[6] ~= '' then
-  call('HSET', idem(day), ARGV[6], ARGV[FIRST] .. ' ' .. ARGV[7] .. ' ' .. num(NOW))
+  call('HSET', idem(day), ARGV[6], ARGV[FIRST] .. ' ' .. ARGV[7] .. ' ' .. num(NOW) .. ' ' .. rows[1])
   call('EXPIRE', idem(day), 172800)
   if jobs > 1 then
-    for _, one in ipairs(made) do call('RPUSH', P .. 'batch:' .. ARGV[FIRST], one[1]) end
+    for i, one in ipairs(made) do call('RPUSH', P .. 'batch:' .. ARGV[FIRST], one[1] .. ' ' .. rows[i]) end
     call('EXPIRE', P .. 'batch:' .. ARGV[FIRST], 172800)
   end
 end

@@ -52,18 +52,18 @@ local function tell(owner, text)
 end
 
 -- Where a queued job stands (0 = nowhere: not yet due), and when it may begin, ms from now (-1 = nobody knows).
-local paces = {} -- of kinds, in this call: ms that its jobs take, how many run
+local paces = {} -- in this call, of a kind and an owner: ms that jobs take, how many run; false = nobody knows
 local function place_of(ulid, j)
   local kind = kind_name(j.kind)
   local rank = call('ZRANK', P .. 'q:' .. kind .. ':' .. j.owner, ulid)
   if not rank then return 0, -1 end
-  local pace = paces[j.kind]
-  if not pace then
+  local pace = paces[kind .. ':' .. j.owner]
+  if pace == nil then
     local took = tonumber(call('HGET', P .. 'vt:' .. kind, 'M') or nil)
-    pace = {took, took and math.max(1, count(P .. 'i', PROCESSING, j.kind))}
-    paces[j.kind] = pace
+    pace = took and call('SISMEMBER', P .. 'parked:' .. j.owner, kind) == 0 and {took, math.max(1, count(P .. 'i', PROCESSING, j.kind))}
+    paces[kind .. ':' .. j.owner] = pace or false
   end
-  if not pace[1] then return rank + 1, -1 end
+  if not pace then return rank + 1, -1 end
   return rank + 1, pace[1] * math.ceil((rank + 1) / pace[2])
 end
 
