@@ -152,7 +152,7 @@ class Client:
         row = {"t": time.monotonic(), "id": job, "state": value["status"], "attempt": value["attempt"]}
         if value["status"] in FINAL:
             row["ended"] = value["completed_at"] or value["failed_at"]
-        if value["status"] == "completed":
+        if value["status"] == "completed" and value["model_id"] != "bare":
             row.update(self.result(job))
         self.seen.add(**row)
 

@@ -16,6 +16,7 @@ MODELS = {
     "hopeless": {"script": BEGIN + "exit 75\n", "max_attempts": 2},
     "broken": BEGIN + "exit 3\n",
     "single": {"script": BEGIN + END, "max_workers": 1},
+    "bare": {"script": BEGIN, "outputs": "none"},
 }
 GLB_HEAD = 48  # bytes in front of the three words
 
@@ -26,6 +27,7 @@ PLANS = {
     "plain": (40, {DONE}),
     "batch": (10, {DONE}),
     "single": (6, {DONE}),
+    "bare": (6, {DONE}),
     "flaky": (6, {DONE}),
     "hopeless": (2, {("failed", "MODEL_ERROR")}),
     "broken": (4, {("failed", "MODEL_ERROR")}),

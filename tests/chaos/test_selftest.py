@@ -14,7 +14,7 @@ from facts import Served
 from p3d_test import BUILD
 
 # What brings the lack of each guard to light; the right binary stands the same.
-FENCE = ["--only", "worker-stop", "--seed", "5", "--pause", "0.1-0.3", "--job-seconds", "0.5-0.8", "--mix", "plain=1",
+FENCE = ["--only", "worker-stop", "--seed", "5", "--pause", "0.1-0.3", "--job-seconds", "0.5-0.8", "--mix", "bare=1",
          "--workers", "5", "--processes", "1", "--outstanding", "3", "--kills", "10", "--seconds", "15", "--delete", "10"]
 IDEMPOTENCY = ["--only", "serve", "--seed", "6", "--pause", "0.15-0.3", "--mix", "expires=3,batch=1", "--processes", "2",
                "--replay", "0", "--clients", "6", "--outstanding", "300", "--job-seconds", "0.01-0.02", "--kills", "50",
@@ -43,7 +43,8 @@ def with_and_without(schedule, guard):
 
 
 def test_fence():
-    """A worker that was given up for lost goes on while another one runs its job: without it both results are accepted."""
+    """A worker that was given up for lost goes on while another one runs its job: without it both results are accepted. Of
+    jobs without files, whose late attempts nothing else stops: their directory is gone when they want to publish."""
     figures, bad = with_and_without(FENCE, "no-fence")
     assert bad.double and not bad.lost and not bad.duplicates, bad.figures()
     assert figures["kinds"]["worker-stop"] >= 4, figures["kinds"]
