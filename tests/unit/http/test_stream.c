@@ -456,6 +456,7 @@ static void test_drain_of_a_slow_reader(void **state)
 static void end_with(const char *behind)
 {
     int fds[3];
+    atomic_store(&begun, 0);
     for (int i = 0; i < 3; i++) {
         fds[i] = dial();
         send_text(fds[i], i == 0 ? "GET /wait HTTP/1.1\r\n" H "\r\n" : "GET /quiet HTTP/1.1\r\n" H "\r\n");
