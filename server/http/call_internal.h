@@ -52,7 +52,8 @@ struct p3d_call {
     struct p3d_access access;
     bool head, readable, replied, cors_vary;
     bool left;    /* the client has; the request ends as soon as the library lets it */
-    bool watched; /* leave.c only */
+    bool watched; /* leave.c only, with the next */
+    struct p3d_timer look; /* set: bytes behind the request hide the client's end */
     const char *cors_origin;
     int status;
     uint64_t start_us; /* monotonic */

@@ -3,18 +3,21 @@
  * Leaving, on both sides: clients that close while nothing is sent to them, and a server that
  * drains while answers have no end of their own. Guarantee: a client that closes or resets its
  * connection is noticed at once, by reading nothing but the fact (bytes that are taken in the
- * middle of an answer could move the request's head); who asked to be told is told once; a drain
- * tells streams and waits one by one over DRAIN_MS, so that not all clients come back in the same
- * moment, and cuts what has not ended a while later. A client that only shuts its sending side
- * counts as gone. Does not: end anything itself, but for that last cut.
+ * middle of an answer could move the request's head), and within LOOK_MS when bytes behind the
+ * request hide it; who asked to be told is told once; a drain tells streams and waits one by one
+ * over DRAIN_MS, so that not all clients come back in the same moment, and cuts what has not ended
+ * a while later. A client that only shuts its sending side counts as gone. Does not: end anything
+ * itself, but for that last cut.
  */
 #include "call_internal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #define DRAIN_MS 4000u /* never more than four fifths of server.drain_seconds */
 #define TICK_MS 50u
+#define LOOK_MS 1000u
 
 /* ---- the client ---- */
 
@@ -25,6 +28,7 @@ void p3d_leave_unwatch(struct p3d_call *c)
     struct conn *conn = p3d_conn_of(c->req);
     c->watched = false;
     conn->watcher = NULL;
+    p3d_timer_clear(&c->http->loop.base, &c->look);
     h2o_socket_dont_read(conn->sock, 0);
     h2o_socket_read_stop(conn->sock);
 }
@@ -50,17 +54,9 @@ void p3d_leave_refuse(struct p3d_call *c)
     p3d_call_unref(c);
 }
 
-static void on_peek(h2o_socket_t *sock, const char *err)
+static void leaves(struct p3d_call *c)
 {
-    struct p3d_call *c = ((struct conn *)sock->on_close.data)->watcher;
-    char byte;
-    (void)err;
-    ssize_t n = recv(h2o_socket_get_fd(sock), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
     p3d_leave_unwatch(c);
-    if (n > 0)
-        return; /* the next request is here already: from now on only writing tells */
     if (c->stream != NULL) {
         p3d_stream_cut(c);
     } else {
@@ -70,12 +66,45 @@ static void on_peek(h2o_socket_t *sock, const char *err)
     }
 }
 
+/* The end stands behind bytes that nobody may read yet: they stay readable, so the loop can say no
+ * more about this connection, and is not asked to. */
+static void look(struct p3d_call *c)
+{
+    struct pollfd p = {.fd = h2o_socket_get_fd(p3d_conn_of(c->req)->sock), .events = POLLRDHUP};
+    if (poll(&p, 1, 0) == 1)
+        leaves(c);
+    else
+        p3d_timer_set(&c->http->loop.base, &c->look, LOOK_MS);
+}
+
+static void on_look(struct p3d_timer *t)
+{
+    look(H2O_STRUCT_FROM_MEMBER(struct p3d_call, look, t));
+}
+
+static void on_peek(h2o_socket_t *sock, const char *err)
+{
+    struct p3d_call *c = ((struct conn *)sock->on_close.data)->watcher;
+    char byte;
+    (void)err;
+    ssize_t n = recv(h2o_socket_get_fd(sock), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        leaves(c);
+        return;
+    }
+    h2o_socket_read_stop(sock);
+    look(c);
+}
+
 void p3d_leave_watch(struct p3d_call *c)
 {
     if (c->watched || c->req == NULL)
         return;
     struct conn *conn = p3d_conn_of(c->req);
     c->watched = true;
+    c->look.cb = on_look;
     conn->watcher = c;
     h2o_socket_dont_read(conn->sock, 1);
     h2o_socket_read_start(conn->sock, on_peek);
@@ -154,6 +183,9 @@ void p3d_drain_stop(struct p3d_http *h)
 {
     p3d_timer_clear(&h->loop.base, &h->tick);
     p3d_timer_clear(&h->loop.base, &h->cut);
+    for (struct p3d_call *c = h->calls; c != NULL; c = c->next) /* they are cut now, and see it */
+        if (c->look.slot != 0)
+            p3d_timer_set(&h->loop.base, &c->look, 0);
 }
 
 void p3d_call_on_drain(struct p3d_call *c, void (*drain)(void *arg), void *arg)

@@ -283,6 +283,24 @@ def test_1000_idle_streams(own, gate):
         until(lambda: fds(pid) <= open_before + 5, 30, "closed connections")
 
 
+@pytest.mark.parametrize("behind", [b"\r\n", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_who_leaves_with_bytes_behind_is_let_go(own, behind):
+    """Long before the next comment, whose writing would tell."""
+    ann = own.register(shapes.unique("behind"))
+    job_id = ann.submit("x", model_preference="tiny")
+    ann.wait(job_id)
+    pid, n = serve_pid(own), 20
+    before = fds(pid)
+    batch = [Stream(ann, JOBS + "events") for _ in range(n)]
+    gather(batch, lambda: all(s.events for s in batch))
+    assert fds(pid) >= before + n
+    for s in batch:
+        s.socket.sendall(behind)
+    for s in batch:
+        s.close()
+    until(lambda: fds(pid) <= before + 3, 5, "closed connections")
+
+
 def test_slow_reader_is_sent_away(own):
     """It reads nothing of the stream of all: it is cut."""
     ann = own.register(shapes.unique("slow"))

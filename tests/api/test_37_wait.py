@@ -117,3 +117,51 @@ def test_who_leaves_is_forgotten(gate, ann):
     for w in waits:
         w.close()
     assert ann.job(job_id)["status"] == "processing"
+
+
+BEHIND = [b"\r\n", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"]
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+def test_who_leaves_with_bytes_behind_is_forgotten(gate, ann, behind):
+    """Nobody reads what stands behind the request, and it hides the end of the connection."""
+    job_id = ann.submit("x", model_preference="gated")
+    ann.wait(job_id, ("processing",))
+    pid = serve_pid(gate)
+
+    def count():
+        return len(os.listdir("/proc/%d/fd" % pid))
+    before = count()
+    waits = [Raw(ann.base).request("GET", JOBS + job_id + "?wait=60", Authorization="Bearer " + ann.token)
+             for _ in range(30)]
+    until(lambda: count() >= before + 30, 10, "30 waits")
+    assert not select.select([w.socket for w in waits], [], [], 0.3)[0]  # they wait
+    for w in waits:
+        w.send(behind)
+    assert not select.select([w.socket for w in waits], [], [], 1.5)[0]  # and go on
+    for i, w in enumerate(waits):
+        if i % 3 == 0:
+            w.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        if i % 3 == 1:
+            w.socket.shutdown(socket.SHUT_WR)
+        else:
+            w.close()
+    until(lambda: count() <= before + 3, 5, "their end")
+    for w in waits:
+        w.close()
+    assert ann.job(job_id)["status"] == "processing"
+
+
+def test_whole_request_behind_is_answered_after_a_long_wait(gate, ann):
+    """The connection is looked at meanwhile, more than once, and its client is there."""
+    job_id = ann.submit("x", model_preference="gated")
+    ann.wait(job_id, ("processing",))
+    with Raw(ann.base) as raw:
+        raw.request("GET", JOBS + job_id + "?wait=60", Authorization="Bearer " + ann.token)
+        assert not select.select([raw.socket], [], [], 0.3)[0]
+        raw.request("GET", "/health").request("GET", JOBS + job_id, Authorization="Bearer " + ann.token)
+        assert not select.select([raw.socket], [], [], 2.5)[0]
+        gate.open_gate()
+        assert raw.response().json()["status"] == "completed"
+        assert "job_id" not in raw.response().json()
+        assert raw.response().json()["job_id"] == job_id

@@ -184,6 +184,28 @@ def test_one_account_cannot_have_them_all(host):
     host.user.wait(anns), eve.wait(hers)
 
 
+@pytest.mark.parametrize("behind", [b"\r\n", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_who_leaves_with_bytes_behind_is_let_go(host, behind):
+    """Of a job that waits: nothing is written that would tell."""
+    eve = host.register("behind%d" % len(behind))
+    job_id = eve.ok("POST", "/api/v1/jobs", {"feature": "mesh_generation", "inputs": {"prompt": "exit 3"},
+                                             "run_at": "9999-01-01T00:00:00Z"}, status=202)["job_id"]
+
+    def count():
+        return len(os.listdir("/proc/%d/fd" % host.pid("serve-1")))
+    before, open_ones = count(), []
+    for _ in range(20):
+        s, status = follow_raw(host, eve, job_id)
+        assert status == b"HTTP/1.1 200"
+        open_ones.append(s)
+    assert count() >= before + 20
+    for s in open_ones:
+        s.sendall(behind)
+    for s in open_ones:
+        s.close()
+    until(lambda: count() <= before + 3, 5, "closed connections")
+
+
 def test_for_those_who_may_see_the_job(host):
     job_id = finished(host, "echo secret; " + GLB)
     eve = host.register("eve")

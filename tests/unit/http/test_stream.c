@@ -295,7 +295,8 @@ static void leave(int fd, int how)
     (void)close(fd);
 }
 
-static void leaving(const char *request)
+/* behind: comes after the request has begun; NULL: nothing. */
+static void leaving(const char *request, const char *behind)
 {
     enum { N = 60 };
     int fds[N];
@@ -304,7 +305,11 @@ static void leaving(const char *request)
         send_text(fds[i], request);
     }
     assert_true(wait_for(&begun, N));
+    for (int i = 0; i < N && behind != NULL; i++)
+        send_text(fds[i], behind);
     assert_int_equal(atomic_load(&gone), 0);
+    for (int i = 2; i < N; i += 3)
+        (void)shutdown(fds[i], SHUT_WR); /* all of them before the first is waited for */
     for (int i = 0; i < N; i++)
         leave(fds[i], i % 3);
     assert_true(wait_for(&gone, N));
@@ -315,20 +320,63 @@ static void leaving(const char *request)
 static void test_leaves_a_stream(void **state)
 {
     (void)state;
-    leaving("GET /quiet HTTP/1.1\r\n" H "\r\n");
+    leaving("GET /quiet HTTP/1.1\r\n" H "\r\n", NULL);
 }
 
 static void test_leaves_a_wait(void **state)
 {
     (void)state;
-    leaving("GET /wait HTTP/1.1\r\n" H "\r\n");
+    leaving("GET /wait HTTP/1.1\r\n" H "\r\n", NULL);
     assert_int_equal(atomic_load(&app.last_status), 499);
 }
 
 static void test_left_before(void **state)
 {
     (void)state;
-    leaving("GET /late HTTP/1.1\r\n" H "\r\n");
+    leaving("GET /late HTTP/1.1\r\n" H "\r\n", NULL);
+}
+
+/* What stands behind the request hides the end of the connection. */
+static void test_leaves_with_bytes_behind(void **state)
+{
+    static const char *const requests[] = {"GET /quiet HTTP/1.1\r\n" H "\r\n", "GET /wait HTTP/1.1\r\n" H "\r\n",
+                                           "GET /late HTTP/1.1\r\n" H "\r\n"};
+    static const char *const behind[] = {"\r\n", "GET /hello HTTP/1.1\r\n" H "\r\n"};
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        atomic_store(&gone, 0);
+        atomic_store(&begun, 0);
+        uint64_t began_ms = p3d_mono_ms();
+        leaving(requests[i / 2], behind[i % 2]);
+        assert_true(p3d_mono_ms() < began_ms + 5000);
+        atomic_store(&app.requests, 0);
+    }
+}
+
+/* Long enough for several looks at the connection, and its client is still there. */
+static void test_stays_with_bytes_behind(void **state)
+{
+    int fd = dial(), quiet = dial();
+    (void)state;
+    send_text(fd, "GET /wait HTTP/1.1\r\n" H "\r\n");
+    send_text(quiet, "GET /quiet HTTP/1.1\r\n" H "\r\n");
+    assert_true(wait_for(&begun, 2));
+    send_text(fd, "GET /hello HTTP/1.1\r\n" H "\r\nGET /wait HTTP/1.1\r\n" H "\r\n");
+    send_text(quiet, "\r\n");
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 2500), 0);
+    assert_int_equal(atomic_load(&gone), 0);
+    atomic_store(&go, true);
+    for (int i = 0; i < 3; i++) {
+        struct answer a = receive(fd, false);
+        assert_int_equal(a.status, 200);
+        assert_true((strstr(a.body, "hello") != NULL) == (i == 1));
+        answer_done(&a);
+    }
+    (void)close(fd);
+    (void)close(quiet);
+    assert_true(wait_for(&gone, 1));
+    assert_true(wait_for(&app.cells, 0));
 }
 
 static void test_next_request_waits(void **state)
@@ -404,20 +452,30 @@ static void test_drain_of_a_slow_reader(void **state)
     (void)close(quiet);
 }
 
-/* The server ends with streams and waits open. */
-static void test_end(void **state)
+/* The server ends with streams and waits open, some with bytes behind them. */
+static void end_with(const char *behind)
 {
     int fds[3];
-    (void)state;
+    atomic_store(&begun, 0);
     for (int i = 0; i < 3; i++) {
         fds[i] = dial();
         send_text(fds[i], i == 0 ? "GET /wait HTTP/1.1\r\n" H "\r\n" : "GET /quiet HTTP/1.1\r\n" H "\r\n");
     }
     assert_true(wait_for(&begun, 3));
+    send_text(fds[0], behind);
+    send_text(fds[1], behind);
     assert_int_equal(server_stop(), 0);
     for (int i = 0; i < 3; i++)
         (void)close(fds[i]);
     assert_int_equal(server_start(routes, sizeof(routes) / sizeof(routes[0])), 0);
+}
+
+static void test_end(void **state)
+{
+    (void)state;
+    end_with("");
+    end_with("\r\n");
+    end_with("GET /hello HTTP/1.1\r\n" H "\r\n");
 }
 
 int main(void)
@@ -430,6 +488,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_leaves_a_stream, start, stop),
         cmocka_unit_test_setup_teardown(test_leaves_a_wait, start, stop),
         cmocka_unit_test_setup_teardown(test_left_before, start, stop),
+        cmocka_unit_test_setup_teardown(test_leaves_with_bytes_behind, start, stop),
+        cmocka_unit_test_setup_teardown(test_stays_with_bytes_behind, start, stop),
         cmocka_unit_test_setup_teardown(test_next_request_waits, start, stop),
         cmocka_unit_test_setup_teardown(test_slow_reader, start, stop),
         cmocka_unit_test_setup_teardown(test_drain, start, stop),
