@@ -105,6 +105,70 @@ def test_sizes(p3d, ann):
     assert r.status_code == 413
 
 
+def heavy(values, size=8 << 20):
+    """A body of that size that nobody accepts: each job has an input too many, a list of empty objects."""
+    objects = (values - 5000) // 2 // 499
+    inputs = '{"prompt":"x","zz":[' + ",".join(["{}"] * objects) + "]}"
+    body = '{"jobs":[' + ",".join(['{"feature":"mesh_generation","inputs":' + inputs + "}"] * 499) + "]}"
+    return (body + " " * (size - len(body))).encode()
+
+
+def high_water(pid):
+    """The most memory that the process has had, in MB."""
+    with open("/proc/%d/status" % pid) as f:
+        return next(int(line.split()[1]) // 1024 for line in f if line.startswith("VmHWM"))
+
+
+@pytest.mark.parametrize("values", [190000, 2700000])
+def test_large_batches_stop_nobody(values):
+    """16 at a time: some are read, the others are sent away, and whoever wants a file gets it meanwhile."""
+    with P3D(models={"tiny": TINY}, environment={"ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=1"}) as own:
+        ann, bob = own.register("ann"), own.register("bob")
+        job_id = bob.submit("x")
+        assert bob.wait(job_id)["status"] == "completed"
+        body = heavy(values)
+        waits = {"download": [], "health": []}
+
+        def timed(what, call):
+            began = time.monotonic()
+            assert call().status_code == 200
+            waits[what].append(time.monotonic() - began)
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            sent = [pool.submit(lambda: Client(own.base, ann.token).call("POST", BATCH, data=body)) for _ in range(32)]
+            while not all(s.done() for s in sent):
+                timed("download", lambda: bob.download(job_id))
+                timed("health", lambda: own.client().get("/health"))
+        statuses = [s.result().status_code for s in sent]
+        high = high_water(own.pid(next(name for name in own.pids() if name.startswith("serve"))))
+        print("%d values: %s, the slowest of the others %.0f ms, at most %d MB" % (
+            values, {s: statuses.count(s) for s in set(statuses)},
+            max(waits["download"] + waits["health"]) * 1000, high))
+        assert max(waits["download"]) < 2 and max(waits["health"]) < 2, waits
+        assert 422 in statuses and set(statuses) <= {422, 503}
+        assert 503 in statuses or values > 200000  # those are seen through faster than they are sent
+        for r in (s.result() for s in sent):
+            if r.status_code == 503:
+                shapes.error(r, 503, "The server is busy")
+                assert int(r.headers["Retry-After"]) > 0
+            else:
+                assert ("too many values" in r.text) == (values > 200000), r.text[:200]
+        assert high < 600, "MB"
+        assert ann.post(BATCH, {"jobs": [one()]}).status_code == 202
+
+
+def test_number_of_values(ann):
+    """200,000 in a text, whatever they stand in: the body, jobs, and one object with what is in it."""
+    def sent(path, n):
+        body = '{"feature":"mesh_generation","inputs":{"prompt":"x","zz":[0' + ",0" * n + "]}}"
+        return ann.call("POST", path, data='{"jobs":[' + body + "]}" if path == BATCH else body)
+
+    for path, fixed in ((BATCH, 8), ("/api/v1/jobs", 6)):
+        assert "too many values" not in sent(path, 200000 - fixed).text
+        found = shapes.faults(sent(path, 200000 - fixed + 1))
+        assert found == [(("body",), "json_invalid")]
+
+
 def test_idempotency_of_a_batch(ann):
     key = {"Idempotency-Key": shapes.unique("key")}
     body = {"jobs": [one(metadata={"i": i}) for i in range(20)]}
