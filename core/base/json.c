@@ -46,7 +46,7 @@ static int refuse(struct p3d_error *err, struct p3d_str text, size_t at, const c
                     why);
 }
 
-/* Nesting, number of values and NUL, before jansson (which recurses, and takes up to a hundred times
+/* Nesting, number of values and NUL, before jansson (which recurses, and takes up to eighty times
  * the memory of the text) sees it. A value is the first one, stands behind a comma, or is the first
  * in a bracket; that an empty bracket has none is not looked at. Up to the first syntax error this
  * agrees with the parser on what is inside a string, and the parser never gets behind that error.

@@ -9,7 +9,7 @@
 #include "p3d/str.h"
 
 #define P3D_JSON_DEPTH 64
-#define P3D_JSON_VALUES 200000 /* a tree of them takes some 25 MB; half a million could be said in a megabyte */
+#define P3D_JSON_VALUES 200000 /* trees of so many take 8 to 40 MB */
 #define P3D_JSON_DEPTH_STORED 72 /* a record puts a few levels of its own around what was judged by P3D_JSON_DEPTH */
 
 /* Parse one JSON text: UTF-8, no NUL, no duplicate keys, nothing behind it, at most P3D_JSON_DEPTH levels and
