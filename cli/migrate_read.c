@@ -62,7 +62,7 @@ const char *p3d_migrate_parse(struct p3d_str text, size_t max, json_t **ret)
         return "its record is too large";
     if (!p3d_utf8_valid(text))
         return "its record is not UTF-8";
-    if (p3d_json_parse(text, &v, NULL) != 0)
+    if (p3d_json_parse_long(text, &v, NULL) != 0)
         return "its record is not valid JSON";
     if (!json_is_object(v)) {
         json_decref(v);

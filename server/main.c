@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The serve process: one loop, two pools beside it, one store connection, one listening socket. Guarantee: it accepts
+ * The serve process: one loop, three pools beside it, one store connection, one listening socket. Guarantee: it accepts
  * nobody before the store has said that it is the right one and has given the keys of signed URLs; SIGTERM or the end
  * of the supervisor lets open requests finish within server.drain_seconds and then ends with 0; a store that goes away
  * and comes back needs no restart. Does not: start anything else, or write to the artifact store (it removes what is
@@ -23,6 +23,8 @@
 
 #define FILE_THREADS 2
 #define FILE_QUEUE 1024
+#define BODY_THREADS 1
+#define BODY_QUEUE 4 /* of up to server.max_batch_body_bytes each */
 #define CHECK_AGAIN_MS 200
 #define KEYS_MS 5000 /* a new key signs only when every process has seen it: 15 s after it was made */
 #define REAP_MS 1000
@@ -147,7 +149,8 @@ static int open_parts(struct serve *s)
     if (open_signals(s) != 0 ||
         p3d_pool_new(app->loop, (unsigned)app->cfg->security_hash_threads, (unsigned)app->cfg->security_hash_queue,
                      &app->hashing) != 0 ||
-        p3d_pool_new(app->loop, FILE_THREADS, FILE_QUEUE, &app->files) != 0) {
+        p3d_pool_new(app->loop, FILE_THREADS, FILE_QUEUE, &app->files) != 0 ||
+        p3d_pool_new(app->loop, BODY_THREADS, BODY_QUEUE, &app->bodies) != 0) {
         (void)p3d_fail(&err, P3D_E_UNAVAILABLE, "cannot make threads or descriptors");
         return say("start_failed", &err);
     }
@@ -324,7 +327,7 @@ static void drain(struct serve *s)
 static void close_parts(struct serve *s)
 {
     struct p3d_app *app = &s->app;
-    struct p3d_pool *hashing = app->hashing, *files = app->files;
+    struct p3d_pool *hashing = app->hashing, *files = app->files, *bodies = app->bodies;
     struct p3d_hub *hub = app->hub;
     s->closing = true;
     if (app->http == NULL)
@@ -332,10 +335,11 @@ static void close_parts(struct serve *s)
     p3d_timer_clear(app->loop, &s->check);
     p3d_timer_clear(app->loop, &s->reap);
     p3d_timer_clear(app->loop, &s->keys);
-    app->hashing = app->files = NULL;
+    app->hashing = app->files = app->bodies = NULL;
     app->hub = NULL;
     p3d_pool_free(hashing);
     p3d_pool_free(files);
+    p3d_pool_free(bodies);
     p3d_purge_free(s->purge);
     if (app->store != NULL)
         p3d_store_stop(app->store); /* requests that are still open ask it to the end */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Strict JSON reading and small writing helpers on jansson.
- * Guarantee: text from outside costs at most one scan before its nesting is known to be harmless;
- * no key is there twice; no string holds a NUL; an error names the place, never the text around it
+ * Guarantee: text from outside costs at most one scan before its nesting and the size of its tree
+ * are known to be harmless; no key is there twice; no string holds a NUL; an error names the place, never the text around it
  * (that may be a password). Does not: stream, keep comments, or read numbers that fit neither int64
  * nor double.
  */
@@ -46,13 +46,16 @@ static int refuse(struct p3d_error *err, struct p3d_str text, size_t at, const c
                     why);
 }
 
-/* Nesting and NUL, before jansson (which recurses) sees the text. Up to the first syntax error this
+/* Nesting, number of values and NUL, before jansson (which recurses, and takes up to eighty times
+ * the memory of the text) sees it. A value is the first one, stands behind a comma, or is the first
+ * in a bracket; that an empty bracket has none is not looked at. Up to the first syntax error this
  * agrees with the parser on what is inside a string, and the parser never gets behind that error.
  */
-static int scan(struct p3d_str text, int max_depth, struct p3d_error *err)
+static int scan(struct p3d_str text, int max_depth, size_t max_values, struct p3d_error *err)
 {
     bool in_string = false;
     int depth = 0;
+    size_t values = 1;
     for (size_t i = 0; i < text.n; i++) {
         char c = text.p[i];
         if (c == '\0')
@@ -67,16 +70,22 @@ static int scan(struct p3d_str text, int max_depth, struct p3d_error *err)
         } else if (c == '[' || c == '{') {
             if (++depth > max_depth)
                 return refuse(err, text, i, "nested too deeply");
+            values++;
+        } else if (c == ',') {
+            values++;
         } else if (c == ']' || c == '}') {
             depth--;
         }
+        if (values > max_values)
+            return refuse(err, text, i, "too many values");
     }
     return 0;
 }
 
-static int parse(struct p3d_str text, int max_depth, json_t **ret, struct p3d_error *err)
+static int parse(struct p3d_str text, int max_depth, size_t max_values, json_t **ret,
+                 struct p3d_error *err)
 {
-    int r = scan(text, max_depth, err);
+    int r = scan(text, max_depth, max_values, err);
     if (r != 0)
         return r;
     json_error_t e;
@@ -95,13 +104,18 @@ static int parse(struct p3d_str text, int max_depth, json_t **ret, struct p3d_er
 
 int p3d_json_parse(struct p3d_str text, json_t **ret, struct p3d_error *err)
 {
-    return parse(text, P3D_JSON_DEPTH, ret, err);
+    return parse(text, P3D_JSON_DEPTH, P3D_JSON_VALUES, ret, err);
+}
+
+int p3d_json_parse_long(struct p3d_str text, json_t **ret, struct p3d_error *err)
+{
+    return parse(text, P3D_JSON_DEPTH, SIZE_MAX, ret, err);
 }
 
 int p3d_json_parse_object(struct p3d_str text, json_t **ret, struct p3d_error *err)
 {
     json_t *value = NULL;
-    int r = parse(text, P3D_JSON_DEPTH_STORED, &value, err);
+    int r = parse(text, P3D_JSON_DEPTH_STORED, SIZE_MAX, &value, err);
     if (r != 0)
         return r;
     if (!json_is_object(value)) {

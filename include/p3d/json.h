@@ -9,13 +9,18 @@
 #include "p3d/str.h"
 
 #define P3D_JSON_DEPTH 64
+#define P3D_JSON_VALUES 200000 /* trees of so many take 8 to 40 MB */
 #define P3D_JSON_DEPTH_STORED 72 /* a record puts a few levels of its own around what was judged by P3D_JSON_DEPTH */
 
-/* Parse one JSON text: UTF-8, no NUL, no duplicate keys, nothing behind it, at most P3D_JSON_DEPTH levels (checked
- * before the parser runs, so its stack use is bounded). ret: new reference.
+/* Parse one JSON text: UTF-8, no NUL, no duplicate keys, nothing behind it, at most P3D_JSON_DEPTH levels and
+ * P3D_JSON_VALUES values (both checked before the parser runs, so its stack and its tree are bounded). Every value
+ * counts, whatever it stands in; an empty array or object counts twice: it is the dearest of all. ret: new reference.
  * Errors: P3D_E_VALIDATION with the position in err->detail ("Invalid JSON at line 1 column 5: …"). */
 P3D_MUST int p3d_json_parse(struct p3d_str text, json_t **ret, struct p3d_error *err);
-/* The same for texts of records: an object, at most P3D_JSON_DEPTH_STORED levels. */
+/* The same with any number of values, for a text that whoever runs this has chosen. */
+P3D_MUST int p3d_json_parse_long(struct p3d_str text, json_t **ret, struct p3d_error *err);
+/* The same for texts of records: an object, at most P3D_JSON_DEPTH_STORED levels, any number of values: what was
+ * accepted once stays readable. */
 P3D_MUST int p3d_json_parse_object(struct p3d_str text, json_t **ret, struct p3d_error *err);
 
 /* Compact text of a value. Returns an owned, terminated string; *ret_n its length (may be NULL). */

@@ -31,6 +31,7 @@ struct p3d_app {
     bool legacy_tokens;         /* tokens of another system were brought; main.c */
     struct p3d_pool *hashing; /* passwords; NULL while the process ends */
     struct p3d_pool *files;   /* disk; NULL while the process ends */
+    struct p3d_pool *bodies;  /* large JSON, batch.c only; NULL while the process ends */
     struct p3d_route *routes;
     size_t routes_n;
     uint64_t started_ms;      /* monotonic */

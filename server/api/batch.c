@@ -2,16 +2,21 @@
  *
  * POST /jobs/batch: up to 500 jobs, all or none. Guarantee: each is judged by the code that judges a single one, and its
  * faults are named by their place in the list; one script places all of them, or none; the body is read, judged and
- * hashed on the files pool, after the credential has been found good, so that 16 MB of JSON stop nobody else.
- * Does not: split a batch over several calls of the store.
+ * hashed on a thread that does nothing else, after the credential has been found good, one at a time: large bodies wait
+ * for each other, nobody else for them, and who finds five before him is told to come again. What reading took is given
+ * back to the system. Does not: split a batch over several calls of the store.
  */
 #include "app_internal.h"
 
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "submit_internal.h"
 
 #define FAULTS_MAX 64 /* as of one job */
+#define LARGE_BYTES (1 << 20)
 
 struct batch {
     struct p3d_task task; /* first */
@@ -32,10 +37,8 @@ struct batch {
 static void release(void *priv)
 {
     struct batch *b = priv;
-    for (size_t i = 0; i < b->n; i++) {
-        p3d_submission_done(&b->subs[i]);
+    for (size_t i = 0; i < b->n; i++)
         free(b->specs[i]);
-    }
     free(b->subs);
     free(b->specs);
     free(b->body);
@@ -75,6 +78,7 @@ static void judge(struct batch *b, size_t i, const json_t *job)
         not_an_object(&r);
     else if (p3d_submission_read(p3d_call_app(b->call)->cfg->models, job, &b->subs[i], &r) == 0)
         b->specs[i] = p3d_json_dump(b->subs[i].spec, NULL);
+    p3d_submission_done(&b->subs[i]); /* here, not on the loop: the text is what is sent */
     if (r.faults.list == NULL && r.error.code != 0 && b->why.error.code == 0)
         (void)p3d_fail(&b->why.error, r.error.code, "jobs[%zu]: %s", i, r.error.detail);
     b->refused = b->refused || r.error.code != 0 || r.faults.list != NULL;
@@ -86,6 +90,17 @@ static int check(const json_t *body, struct p3d_faults *f)
     static const struct p3d_body_field field = {.name = "jobs", .type = P3D_BODY_ARRAY, .required = true,
                                                 .minimum = 1, .maximum = P3D_BATCH_MAX};
     return p3d_body_check(body, &field, 1, false, f);
+}
+
+/* The pieces of a tree lie all over the heap of this thread, and the C library keeps them. */
+static void give_back(size_t body_n)
+{
+#ifdef __GLIBC__
+    if (body_n > LARGE_BYTES)
+        (void)malloc_trim(0);
+#else
+    (void)body_n;
+#endif
 }
 
 static void work(struct p3d_task *t)
@@ -107,6 +122,7 @@ static void work(struct p3d_task *t)
     json_decref(body);
     free(b->body);
     b->body = NULL;
+    give_back(b->body_n);
 }
 
 /* ---- on the loop ---- */
@@ -173,7 +189,7 @@ static void on_may(void *priv, int err, const struct p3d_answer *a)
     }
     b->task.work = work;
     b->task.done = on_worked;
-    p3d_api_began(c, app->files != NULL ? p3d_pool_run(app->files, &b->task) : P3D_E_BUSY);
+    p3d_api_began(c, app->bodies != NULL ? p3d_pool_run(app->bodies, &b->task) : P3D_E_BUSY);
 }
 
 void p3d_api_submit_batch(struct p3d_call *c)

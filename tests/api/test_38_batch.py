@@ -8,7 +8,7 @@ import time
 import pytest
 
 import shapes
-from p3d_test import P3D, TINY, Client, until
+from p3d_test import BINARY, P3D, TINY, Client, until
 
 BATCH, JOBS = "/api/v1/jobs/batch", "/api/v1/system/jobs/"
 
@@ -103,6 +103,81 @@ def test_sizes(p3d, ann):
     print("16 MiB: answered with faults; the slowest of the others meanwhile: %.0f ms" % (slowest * 1000))
     r = ann.call("POST", BATCH, data=body + " ")
     assert r.status_code == 413
+
+
+def heavy(values, size=8 << 20):
+    """A body of that size that nobody accepts: each job has an input too many, a list of empty objects."""
+    objects = (values - 5000) // 2 // 499
+    inputs = '{"prompt":"x","zz":[' + ",".join(["{}"] * objects) + "]}"
+    body = '{"jobs":[' + ",".join(['{"feature":"mesh_generation","inputs":' + inputs + "}"] * 499) + "]}"
+    return (body + " " * (size - len(body))).encode()
+
+
+def megabytes(pid, what):
+    """VmHWM: the most memory that the process has had. VmRSS: what it has."""
+    with open("/proc/%d/status" % pid) as f:
+        return next(int(line.split()[1]) // 1024 for line in f if line.startswith(what))
+
+
+def serve_pid(own):
+    return own.pid(next(name for name in own.pids() if name.startswith("serve")))
+
+
+def sanitized():
+    with open(BINARY, "rb") as f:
+        return b"__asan_init" in f.read()
+
+
+@pytest.mark.parametrize("values", [190000, 2700000])
+def test_large_batches_stop_nobody(values):
+    """16 at a time: some are read, the others are sent away, and whoever wants a file gets it meanwhile."""
+    with P3D(models={"tiny": TINY}, environment={"ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=1"}) as own:
+        ann, bob = own.register("ann"), own.register("bob")
+        job_id = bob.submit("x")
+        assert bob.wait(job_id)["status"] == "completed"
+        body = heavy(values)
+        waits = {"download": [], "health": []}
+
+        def timed(what, call):
+            began = time.monotonic()
+            assert call().status_code == 200
+            waits[what].append(time.monotonic() - began)
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            sent = [pool.submit(lambda: Client(own.base, ann.token).call("POST", BATCH, data=body)) for _ in range(32)]
+            while not all(s.done() for s in sent):
+                timed("download", lambda: bob.download(job_id))
+                timed("health", lambda: own.client().get("/health"))
+        statuses = [s.result().status_code for s in sent]
+        high = megabytes(serve_pid(own), "VmHWM")
+        print("%d values: %s, the slowest of the others %.0f ms, at most %d MB" % (
+            values, {s: statuses.count(s) for s in set(statuses)},
+            max(waits["download"] + waits["health"]) * 1000, high))
+        assert max(waits["download"]) < 2 and max(waits["health"]) < 2, waits
+        assert 422 in statuses and set(statuses) <= {422, 503}
+        assert 503 in statuses or values > 200000  # those are seen through faster than they are sent
+        for r in (s.result() for s in sent):
+            if r.status_code == 503:
+                shapes.error(r, 503, "The server is busy")
+                assert int(r.headers["Retry-After"]) > 0
+            else:
+                assert ("too many values" in r.text) == (values > 200000), r.text[:200]
+        assert high < 500, "MB"  # the bodies of 16 are half of it
+        assert ann.post(BATCH, {"jobs": [one()]}).status_code == 202
+        if not sanitized():  # a sanitizer has a heap of its own, which keeps what is freed
+            until(lambda: megabytes(serve_pid(own), "VmRSS") < 64, 10, "memory that is given back")
+
+
+def test_number_of_values(ann):
+    """200,000 in a text, whatever they stand in: the body, jobs, and one object with what is in it."""
+    def sent(path, n):
+        body = '{"feature":"mesh_generation","inputs":{"prompt":"x","zz":[0' + ",0" * n + "]}}"
+        return ann.call("POST", path, data='{"jobs":[' + body + "]}" if path == BATCH else body)
+
+    for path, fixed in ((BATCH, 8), ("/api/v1/jobs", 6)):
+        assert "too many values" not in sent(path, 200000 - fixed).text
+        found = shapes.faults(sent(path, 200000 - fixed + 1))
+        assert found == [(("body",), "json_invalid")]
 
 
 def test_idempotency_of_a_batch(ann):

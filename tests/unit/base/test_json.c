@@ -120,6 +120,62 @@ static void depth(void **state)
     p3d_buf_done(&b);
 }
 
+/* head, n times `more`, tail. */
+static int values(int (*parse)(struct p3d_str, json_t **, struct p3d_error *), const char *head,
+                  const char *more, size_t n, const char *tail, struct p3d_error *err)
+{
+    struct p3d_buf b;
+    json_t *value = NULL;
+    p3d_buf_init(&b, 0);
+    p3d_buf_addz(&b, head);
+    for (size_t i = 0; i < n; i++)
+        p3d_buf_addz(&b, more);
+    p3d_buf_addz(&b, tail);
+    int r = parse(p3d_buf_str(&b), &value, err);
+    assert_true((r == 0) == (value != NULL));
+    json_decref(value);
+    p3d_buf_done(&b);
+    return r;
+}
+
+static void number_of_values(void **state)
+{
+    (void)state;
+    struct p3d_error err;
+    static const struct {
+        const char *head, *more, *tail;
+        size_t fixed, each; /* values of head with tail, and of one more */
+    } rows[] = {
+        {"[0", ",0", "]", 2, 1},
+        {"[ \n0", " , 0", " ] ", 2, 1},
+        {"[[0", ",0", "],{\"a\":1}]", 5, 1},
+        {"[\"a,[{\\\",\"", ",\"b,[{,\\\\\"", "]", 2, 1}, /* what is within a string is none */
+        {"[{}", ",{}", "]", 3, 2},
+        {"[[]", ",[]", "]", 3, 2},
+        {"[[0]", ",[0]", "]", 3, 2},
+        {"[{\"a\":0}", ",{\"a\":0,\"b,\":\",\"}", "]", 3, 3},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        size_t n = (P3D_JSON_VALUES - rows[i].fixed) / rows[i].each;
+        assert_int_equal(values(p3d_json_parse, rows[i].head, rows[i].more, n, rows[i].tail, &err),
+                         0);
+        assert_int_equal(
+            values(p3d_json_parse, rows[i].head, rows[i].more, n + 1, rows[i].tail, &err),
+            P3D_E_VALIDATION);
+        assert_non_null(strstr(err.detail, ": too many values"));
+        assert_int_equal(
+            values(p3d_json_parse_long, rows[i].head, rows[i].more, n + 1, rows[i].tail, &err), 0);
+    }
+    assert_int_equal(values(p3d_json_parse, "[0", ",0", 199998, "]", &err), 0);
+    assert_int_equal(values(p3d_json_parse, "[0", ",0", 199999, "]", &err), P3D_E_VALIDATION);
+    assert_string_equal(err.detail, "Invalid JSON at line 1 column 399999: too many values");
+    assert_int_equal(values(p3d_json_parse, "\"", ",[{", 500000, "\"", &err), 0);
+    assert_int_equal(values(p3d_json_parse_object, "{\"a\":[0", ",0", 500000, "]}", &err), 0);
+    assert_int_equal(values(p3d_json_parse_long, "", "[", P3D_JSON_DEPTH + 1, "", &err),
+                     P3D_E_VALIDATION);
+    assert_non_null(strstr(err.detail, "nested too deeply"));
+}
+
 static void object(void **state)
 {
     (void)state;
@@ -231,7 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good),    cmocka_unit_test(bad),    cmocka_unit_test(keeps_secrets),
         cmocka_unit_test(depth),   cmocka_unit_test(object), cmocka_unit_test(dump),
-        cmocka_unit_test(strings), cmocka_unit_test(faults),
+        cmocka_unit_test(strings), cmocka_unit_test(faults), cmocka_unit_test(number_of_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
