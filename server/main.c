@@ -24,7 +24,7 @@
 #define FILE_THREADS 2
 #define FILE_QUEUE 1024
 #define BODY_THREADS 1
-#define BODY_QUEUE 4 /* of up to server.max_batch_body_bytes each */
+#define BODY_QUEUE 1024 /* batch.c bounds their bytes */
 #define CHECK_AGAIN_MS 200
 #define KEYS_MS 5000 /* a new key signs only when every process has seen it: 15 s after it was made */
 #define REAP_MS 1000

@@ -32,6 +32,7 @@ struct p3d_app {
     struct p3d_pool *hashing; /* passwords; NULL while the process ends */
     struct p3d_pool *files;   /* disk; NULL while the process ends */
     struct p3d_pool *bodies;  /* large JSON, batch.c only; NULL while the process ends */
+    size_t bodies_bytes;      /* that wait for it or are with it, batch.c only */
     struct p3d_route *routes;
     size_t routes_n;
     uint64_t started_ms;      /* monotonic */

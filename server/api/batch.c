@@ -3,8 +3,8 @@
  * POST /jobs/batch: up to 500 jobs, all or none. Guarantee: each is judged by the code that judges a single one, and its
  * faults are named by their place in the list; one script places all of them, or none; the body is read, judged and
  * hashed on a thread that does nothing else, after the credential has been found good, one at a time: large bodies wait
- * for each other, nobody else for them, and who finds five before him is told to come again. What reading took is given
- * back to the system. Does not: split a batch over several calls of the store.
+ * for each other, nobody else for them, and who finds more than WAITING_MAX_BYTES before him is told to come again. What
+ * reading took is given back to the system. Does not: split a batch over several calls of the store.
  */
 #include "app_internal.h"
 
@@ -17,6 +17,7 @@
 
 #define FAULTS_MAX 64 /* as of one job */
 #define LARGE_BYTES (1 << 20)
+#define WAITING_MAX_BYTES (32 << 20)
 
 struct batch {
     struct p3d_task task; /* first */
@@ -166,6 +167,7 @@ static void on_worked(struct p3d_task *t)
 {
     struct batch *b = (struct batch *)t;
     struct p3d_call *c = b->call;
+    p3d_call_app(c)->bodies_bytes -= b->body_n;
     if (!b->refused) {
         p3d_api_began(c, p3d_call_app(c)->store_full ? P3D_E_STORE_FULL : send(b));
         return;
@@ -189,7 +191,11 @@ static void on_may(void *priv, int err, const struct p3d_answer *a)
     }
     b->task.work = work;
     b->task.done = on_worked;
-    p3d_api_began(c, app->bodies != NULL ? p3d_pool_run(app->bodies, &b->task) : P3D_E_BUSY);
+    bool room = app->bodies_bytes == 0 || app->bodies_bytes + b->body_n <= WAITING_MAX_BYTES;
+    err = app->bodies != NULL && room ? p3d_pool_run(app->bodies, &b->task) : P3D_E_BUSY;
+    if (err == 0)
+        app->bodies_bytes += b->body_n;
+    p3d_api_began(c, err);
 }
 
 void p3d_api_submit_batch(struct p3d_call *c)
